@@ -1,0 +1,1 @@
+//! konstruct-ai-gateway

@@ -1,0 +1,14 @@
+//! The words of the product and the rules about them that need no clock, no disk and no network.
+//!
+//! Everything here is plain data with constructors that refuse what is not valid, so the rest of the
+//! workspace can pass values around without checking them again. No async, no I/O.
+
+pub mod disclosure;
+pub mod ids;
+pub mod message;
+pub mod observation;
+pub mod revision;
+pub mod snapshot;
+
+pub use ids::{AgentName, ConnectionName, ConversationId, Slug, TenantId};
+pub use snapshot::Kind;

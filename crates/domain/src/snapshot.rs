@@ -1,0 +1,260 @@
+//! Compiled configuration: what the data plane needs to know of one custom resource, resolved and checked.
+//!
+//! The operator (or `konstruct dev`) writes these as immutable rows; gateway, ai-gateway and runtime read them.
+//! No secret value is part of a snapshot: secrets are named by field and version, so a rotated secret changes
+//! the revision.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AgentName, ConnectionName, ProviderName, Slug};
+
+/// The kinds of custom resource that are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Kind {
+    Tenant,
+    Agent,
+    ChannelConnection,
+    LLMProvider,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Tenant, Self::Agent, Self::ChannelConnection, Self::LLMProvider];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenant => "Tenant",
+            Self::Agent => "Agent",
+            Self::ChannelConnection => "ChannelConnection",
+            Self::LLMProvider => "LLMProvider",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A kind that this version does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a kind of konstruct.dev/v1alpha1")]
+pub struct UnknownKind(String);
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
+/// A role of the data plane: the reader of a snapshot, who records the revision it has loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reader {
+    Gateway,
+    AiGateway,
+    Runtime,
+}
+
+impl Reader {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::AiGateway => "ai-gateway",
+            Self::Runtime => "runtime",
+        }
+    }
+
+    /// Whose record a resource's `Ready` waits for.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Tenant | Kind::Agent => Self::Runtime,
+            Kind::ChannelConnection => Self::Gateway,
+            Kind::LLMProvider => Self::AiGateway,
+        }
+    }
+}
+
+/// A secret value by name: which field of its resource, and the fingerprint of the value that was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretVersion {
+    pub field: SecretField,
+    pub version: String,
+}
+
+/// The secret fields that exist, with the one role that may read each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretField {
+    SlackBotToken,
+    SlackSigningSecret,
+    ProviderApiKey,
+}
+
+impl SecretField {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SlackBotToken => "slack_bot_token",
+            Self::SlackSigningSecret => "slack_signing_secret",
+            Self::ProviderApiKey => "provider_api_key",
+        }
+    }
+
+    pub const fn purpose(self) -> SecretPurpose {
+        match self {
+            Self::SlackBotToken | Self::SlackSigningSecret => SecretPurpose::Channel,
+            Self::ProviderApiKey => SecretPurpose::Provider,
+        }
+    }
+}
+
+/// Secrets of one purpose are encrypted under one key-encryption key and readable by one role:
+/// `Channel` by the gateway, `Provider` by the ai-gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretPurpose {
+    Channel,
+    Provider,
+}
+
+impl SecretPurpose {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantSnapshot {
+    pub slug: Slug,
+    pub display_name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentSnapshot {
+    pub name: AgentName,
+    pub display_name: String,
+    pub role: String,
+    pub persona: String,
+    pub instructions: String,
+    /// Tried in this order. Never empty.
+    pub models: Vec<ModelChoice>,
+    /// How many earlier messages of the conversation the model sees.
+    pub window_messages: u16,
+}
+
+/// One link of an agent's model chain, with the provider already resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelChoice {
+    pub provider: ProviderName,
+    /// Whose provider it is: the tenant's own, or one that the platform shares.
+    pub owner: ProviderOwner,
+    pub model: String,
+    pub max_output_tokens: u32,
+    /// Sampling temperature in thousandths; absent leaves the model's default.
+    pub temperature_milli: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderOwner {
+    Tenant,
+    Platform,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionSnapshot {
+    pub name: ConnectionName,
+    pub agent: AgentName,
+    /// Unguessable and stable; part of the connection's own URLs (`/slack/<public_id>/events`, `/chat/<public_id>`).
+    pub public_id: String,
+    pub channel: ChannelSnapshot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum ChannelSnapshot {
+    Slack(SlackSnapshot),
+    WebChat(WebChatSnapshot),
+}
+
+impl ChannelSnapshot {
+    /// The `channel_type` of rows and metrics.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Slack(_) => "slack",
+            Self::WebChat(_) => "webchat",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlackSnapshot {
+    /// The workspace (`T…`), or for an org-wide install the enterprise (`E…`).
+    pub team_id: String,
+    pub bot_token: SecretVersion,
+    /// Present when the connection brings its own Slack app; absent when it uses the platform's shared app.
+    pub signing_secret: Option<SecretVersion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebChatSnapshot {
+    pub title: String,
+    pub greeting: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderSnapshot {
+    pub name: ProviderName,
+    pub endpoint: ProviderEndpoint,
+    pub models: Vec<String>,
+    /// How long one try may take until the first byte of the answer.
+    pub timeout_seconds: u16,
+    /// Only for the platform's providers: who may use it.
+    pub allowed_tenants: AllowedTenants,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum ProviderEndpoint {
+    /// Anthropic's Messages API.
+    Anthropic { base_url: String, api_key: SecretVersion },
+    /// OpenAI's Chat Completions API or anything compatible. A local server may need no key.
+    OpenAi { base_url: String, api_key: Option<SecretVersion> },
+    /// Deterministic rules for demos and tests; the first rule that matches answers.
+    Scripted { rules: Vec<ScriptedRule> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptedRule {
+    /// A regular expression over the person's last message; absent matches everything.
+    pub pattern: Option<String>,
+    /// The reply. `{{name}}`, `{{role}}` and `{{message}}` are replaced.
+    pub reply: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowedTenants {
+    /// A tenant's own provider: nobody else.
+    None,
+    All,
+    Slugs(Vec<Slug>),
+}
+
+impl AllowedTenants {
+    pub fn allows(&self, slug: &Slug) -> bool {
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Slugs(slugs) => slugs.contains(slug),
+        }
+    }
+}
