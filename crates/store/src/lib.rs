@@ -1,1 +1,38 @@
-//! konstruct-store
+//! PostgreSQL: everything that happens, and the compiled configuration.
+//!
+//! Two doors. [`Store`] is for the roles that serve many tenants; each call opens a transaction that first chooses
+//! the tenant. [`TenantStore`] is for a runtime, whose tenant the database knows from the login role. There is no
+//! third way to a tenant's rows: no method takes a connection or hands one out.
+
+mod channel_account;
+mod connect;
+mod conversation;
+mod error;
+mod history;
+mod intake;
+mod keyring;
+mod migrate;
+mod observation;
+mod outbox;
+mod provision;
+mod secret;
+mod snapshot;
+mod tenant;
+mod turn;
+mod usage;
+
+pub use channel_account::AccountClaim;
+pub use connect::{Store, TenantStore};
+pub use conversation::{Claim, PendingMessage};
+pub use error::Error;
+pub use history::ChatLine;
+pub use intake::Accepted;
+pub use keyring::{KeyError, Keyring};
+pub use migrate::{RolePasswords, migrate};
+pub use outbox::OutboxItem;
+pub use snapshot::{Published, Versioned};
+pub use tenant::TenantRecord;
+pub use turn::{Completed, Turn, TurnOutcome};
+pub use usage::ModelCall;
+
+type Result<T, E = Error> = std::result::Result<T, E>;

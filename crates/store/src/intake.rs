@@ -1,0 +1,100 @@
+//! The inbox: what is committed here is never lost and never taken twice.
+
+use konstruct_domain::message::{Addressing, InboundMessage};
+use konstruct_domain::snapshot::ConnectionSnapshot;
+use konstruct_domain::{ConversationId, TenantId};
+use sqlx::PgConnection;
+
+use crate::{Result, Store};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// Committed. Wake the tenant's runtime.
+    New { conversation: ConversationId },
+    /// This delivery, or this message in another delivery, is committed already.
+    Duplicate,
+    /// A message in a thread that the employee takes no part in. Nothing was stored.
+    NotAddressed,
+}
+
+/// PostgreSQL's text cannot hold U+0000.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+impl Store {
+    pub async fn accept(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionSnapshot,
+        message: &InboundMessage,
+    ) -> Result<Accepted> {
+        let mut transaction = self.begin(tenant).await?;
+        let conversation = match message.addressing {
+            Addressing::Addressed => Some(open_conversation(&mut transaction, tenant, connection, message).await?),
+            Addressing::FollowUp => joined_conversation(&mut transaction, connection, message).await?,
+        };
+        let Some(conversation) = conversation else {
+            return Ok(Accepted::NotAddressed);
+        };
+        let inserted = sqlx::query!(
+            "insert into konstruct.inbox (conversation_id, connection, event_id, message_id, author_id, body)
+             values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            conversation.as_uuid(),
+            connection.name.as_str(),
+            storable(&message.event_id),
+            storable(&message.message_id),
+            storable(&message.author_id),
+            storable(&message.text)
+        )
+        .execute(&mut *transaction)
+        .await?;
+        if inserted.rows_affected() == 0 {
+            return Ok(Accepted::Duplicate);
+        }
+        transaction.commit().await?;
+        Ok(Accepted::New { conversation })
+    }
+}
+
+async fn open_conversation(
+    connection: &mut PgConnection,
+    tenant: TenantId,
+    channel: &ConnectionSnapshot,
+    message: &InboundMessage,
+) -> Result<ConversationId> {
+    let key = storable(&message.conversation_key);
+    let id = ConversationId::derive(tenant, &channel.name, &key);
+    sqlx::query!(
+        "insert into konstruct.conversation as c
+             (conversation_id, connection, channel_type, conversation_key, agent, reply_to)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (tenant_id, connection, conversation_key)
+         do update set agent = excluded.agent, reply_to = excluded.reply_to
+         where (c.agent, c.reply_to) is distinct from (excluded.agent, excluded.reply_to)",
+        id.as_uuid(),
+        channel.name.as_str(),
+        channel.channel.type_name(),
+        key,
+        channel.agent.as_str(),
+        serde_json::to_value(&message.reply_to)?
+    )
+    .execute(connection)
+    .await?;
+    Ok(id)
+}
+
+async fn joined_conversation(
+    connection: &mut PgConnection,
+    channel: &ConnectionSnapshot,
+    message: &InboundMessage,
+) -> Result<Option<ConversationId>> {
+    let id = sqlx::query_scalar!(
+        "select conversation_id from konstruct.conversation where connection = $1 and conversation_key = $2",
+        channel.name.as_str(),
+        storable(&message.conversation_key)
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(id.map(ConversationId::new))
+}

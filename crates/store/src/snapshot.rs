@@ -1,0 +1,207 @@
+//! Compiled configuration: immutable versions, the one in force, and who has loaded which.
+
+use konstruct_domain::revision::Revision;
+use konstruct_domain::snapshot::{Reader, SecretField};
+use konstruct_domain::{Kind, TenantId};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::PgConnection;
+
+use crate::{Result, Store, TenantStore};
+
+/// A snapshot in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned<T> {
+    pub name: String,
+    pub revision: Revision,
+    pub snapshot: T,
+}
+
+/// What publishing did. `changed` is false when this revision was in force already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    pub revision: Revision,
+    pub changed: bool,
+}
+
+impl Store {
+    /// Puts a snapshot in force, together with the secrets that it names. Writes nothing when it is in force already.
+    pub async fn publish<T: Serialize>(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+        name: &str,
+        snapshot: &T,
+        secrets: &[(SecretField, SecretString)],
+    ) -> Result<Published> {
+        let revision = Revision::of(snapshot)?;
+        let body = serde_json::to_value(snapshot)?;
+        let mut transaction = self.begin(tenant).await?;
+        let in_force = sqlx::query_scalar!(
+            "select revision from konstruct.snapshot_head where kind = $1 and name = $2",
+            kind.as_str(),
+            name
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if in_force.as_deref() == Some(revision.as_str()) {
+            return Ok(Published { revision, changed: false });
+        }
+        sqlx::query!(
+            "insert into konstruct.snapshot (kind, name, revision, body) values ($1, $2, $3, $4)
+             on conflict do nothing",
+            kind.as_str(),
+            name,
+            revision.as_str(),
+            body
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "insert into konstruct.snapshot_head (kind, name, revision) values ($1, $2, $3)
+             on conflict (tenant_id, kind, name) do update set revision = excluded.revision, updated_at = now()",
+            kind.as_str(),
+            name,
+            revision.as_str()
+        )
+        .execute(&mut *transaction)
+        .await?;
+        self.replace_secrets(&mut transaction, tenant, kind, name, secrets).await?;
+        transaction.commit().await?;
+        Ok(Published { revision, changed: true })
+    }
+
+    /// Takes a snapshot out of force, with its secrets and everything reported about it.
+    pub async fn withdraw(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<bool> {
+        let mut transaction = self.begin(tenant).await?;
+        // The head and what hangs on it go by cascade.
+        let deleted =
+            sqlx::query!("delete from konstruct.snapshot where kind = $1 and name = $2", kind.as_str(), name)
+                .execute(&mut *transaction)
+                .await?;
+        transaction.commit().await?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
+    pub async fn head<T: DeserializeOwned>(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+        name: &str,
+    ) -> Result<Option<Versioned<T>>> {
+        head(&mut *self.begin(tenant).await?, kind, name).await
+    }
+
+    pub async fn heads<T: DeserializeOwned>(&self, tenant: TenantId, kind: Kind) -> Result<Vec<Versioned<T>>> {
+        heads(&mut *self.begin(tenant).await?, kind).await
+    }
+
+    pub async fn record_loaded(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+        name: &str,
+        reader: Reader,
+        revision: &Revision,
+    ) -> Result<()> {
+        let mut transaction = self.begin(tenant).await?;
+        if record_loaded(&mut transaction, kind, name, reader, revision).await? {
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// The revision that the role which serves this kind has loaded.
+    pub async fn loaded(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Option<Revision>> {
+        let mut transaction = self.begin(tenant).await?;
+        let revision = sqlx::query_scalar!(
+            "select revision from konstruct.snapshot_loaded where kind = $1 and name = $2 and reader = $3",
+            kind.as_str(),
+            name,
+            Reader::of(kind).as_str()
+        )
+        .fetch_optional(&mut *transaction)
+        .await?;
+        Ok(revision.map(Revision::from_stored))
+    }
+}
+
+impl TenantStore {
+    pub async fn head<T: DeserializeOwned>(&self, kind: Kind, name: &str) -> Result<Option<Versioned<T>>> {
+        head(&mut *self.pool().acquire().await?, kind, name).await
+    }
+
+    pub async fn heads<T: DeserializeOwned>(&self, kind: Kind) -> Result<Vec<Versioned<T>>> {
+        heads(&mut *self.pool().acquire().await?, kind).await
+    }
+
+    pub async fn record_loaded(&self, kind: Kind, name: &str, revision: &Revision) -> Result<()> {
+        record_loaded(&mut *self.pool().acquire().await?, kind, name, Reader::Runtime, revision).await?;
+        Ok(())
+    }
+}
+
+async fn head<T: DeserializeOwned>(
+    connection: &mut PgConnection,
+    kind: Kind,
+    name: &str,
+) -> Result<Option<Versioned<T>>> {
+    let row = sqlx::query!(
+        "select name, revision, body from konstruct.snapshot_head join konstruct.snapshot
+         using (tenant_id, kind, name, revision) where kind = $1 and name = $2",
+        kind.as_str(),
+        name
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(|row| versioned(row.name, row.revision, row.body)).transpose()
+}
+
+async fn heads<T: DeserializeOwned>(connection: &mut PgConnection, kind: Kind) -> Result<Vec<Versioned<T>>> {
+    sqlx::query!(
+        "select name, revision, body from konstruct.snapshot_head join konstruct.snapshot
+         using (tenant_id, kind, name, revision) where kind = $1 order by name",
+        kind.as_str()
+    )
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .map(|row| versioned(row.name, row.revision, row.body))
+    .collect()
+}
+
+fn versioned<T: DeserializeOwned>(
+    name: String,
+    revision: String,
+    body: serde_json::Value,
+) -> Result<Versioned<T>> {
+    Ok(Versioned { name, revision: Revision::from_stored(revision), snapshot: serde_json::from_value(body)? })
+}
+
+/// False when the snapshot has been withdrawn meanwhile, which is no error for its reader.
+async fn record_loaded(
+    connection: &mut PgConnection,
+    kind: Kind,
+    name: &str,
+    reader: Reader,
+    revision: &Revision,
+) -> Result<bool> {
+    let written = sqlx::query!(
+        "insert into konstruct.snapshot_loaded as l (kind, name, reader, revision) values ($1, $2, $3, $4)
+         on conflict (tenant_id, kind, name, reader)
+         do update set revision = excluded.revision, loaded_at = now()
+         where l.revision <> excluded.revision",
+        kind.as_str(),
+        name,
+        reader.as_str(),
+        revision.as_str()
+    )
+    .execute(connection)
+    .await
+    .map_err(crate::Error::from);
+    match written {
+        Err(error) if error.is_missing_reference() => Ok(false),
+        other => other.map(|_| true),
+    }
+}

@@ -1,0 +1,49 @@
+//! What models cost, as the ai-gateway measured it.
+
+use konstruct_domain::ids::ProviderName;
+use konstruct_domain::snapshot::ProviderOwner;
+use konstruct_domain::{AgentName, TenantId};
+use uuid::Uuid;
+
+use crate::{Result, Store};
+
+/// One call of a model that was forwarded to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelCall {
+    pub request_id: Uuid,
+    pub agent: AgentName,
+    pub owner: ProviderOwner,
+    pub provider: ProviderName,
+    pub model: String,
+    pub tokens_in: i64,
+    pub tokens_out: i64,
+    pub outcome: &'static str,
+}
+
+impl Store {
+    /// Recording the same request twice counts it once, so a failed write can be tried again.
+    pub async fn record_model_call(&self, tenant: TenantId, call: &ModelCall) -> Result<()> {
+        let owner = match call.owner {
+            ProviderOwner::Tenant => "tenant",
+            ProviderOwner::Platform => "platform",
+        };
+        let mut transaction = self.begin(tenant).await?;
+        sqlx::query!(
+            "insert into konstruct.model_call
+                 (request_id, agent, provider_owner, provider, model, tokens_in, tokens_out, outcome)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (tenant_id, request_id) do nothing",
+            call.request_id,
+            call.agent.as_str(),
+            owner,
+            call.provider.as_str(),
+            call.model,
+            call.tokens_in,
+            call.tokens_out,
+            call.outcome
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
