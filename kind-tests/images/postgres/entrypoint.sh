@@ -1,0 +1,12 @@
+#!/bin/sh
+# Creates the cluster on the first start, then becomes the server.
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  password=$(mktemp)
+  printf '%s' "$POSTGRES_PASSWORD" >"$password"
+  initdb --username postgres --pwfile "$password" --auth-local scram-sha-256 --auth-host scram-sha-256 \
+    --encoding UTF8 --locale C.UTF-8
+  rm "$password"
+  echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+fi
+exec postgres -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"
