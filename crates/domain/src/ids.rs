@@ -11,7 +11,8 @@ use uuid::Uuid;
 pub const SLUG_MAX: usize = 40;
 
 /// Slugs that would read as part of the platform.
-const RESERVED_SLUGS: [&str; 6] = ["default", "konstruct", "konstruct-system", "kube-system", "platform", "system"];
+const RESERVED_SLUGS: [&str; 6] =
+    ["default", "konstruct", "konstruct-system", "kube-system", "platform", "system"];
 
 /// The tenant a row, a key or a message belongs to: the UID of the Tenant object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -265,7 +266,8 @@ mod tests {
             assert!(good.parse::<Slug>().is_ok(), "{good}");
         }
         let too_long = "a".repeat(SLUG_MAX + 1);
-        for bad in ["", "-a", "a-", "A", "a_b", "ä", "a/b", "..", "platform", "konstruct-system", &too_long] {
+        for bad in ["", "-a", "a-", "A", "a_b", "ä", "a/b", "..", "platform", "konstruct-system", &too_long]
+        {
             assert!(bad.parse::<Slug>().is_err(), "{bad}");
         }
     }

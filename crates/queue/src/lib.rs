@@ -1,1 +1,12 @@
-//! konstruct-queue
+//! Redis: wake-ups, the sliding window, cache users. Nothing here is the only copy of anything: what Redis loses is
+//! read again from PostgreSQL.
+
+mod bus;
+mod provision;
+mod signal;
+mod subscription;
+mod window;
+
+pub use bus::{Bus, Error};
+pub use signal::{Signal, Topics};
+pub use subscription::Event;

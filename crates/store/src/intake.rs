@@ -31,7 +31,9 @@ impl Store {
     ) -> Result<Accepted> {
         let mut transaction = self.begin(tenant).await?;
         let conversation = match message.addressing {
-            Addressing::Addressed => Some(open_conversation(&mut transaction, tenant, connection, message).await?),
+            Addressing::Addressed => {
+                Some(open_conversation(&mut transaction, tenant, connection, message).await?)
+            }
             Addressing::FollowUp => joined_conversation(&mut transaction, connection, message).await?,
         };
         let Some(conversation) = conversation else {

@@ -92,7 +92,10 @@ impl Keyring {
     }
 
     /// Keys as they stand in a Secret: 64 hexadecimal digits each.
-    pub fn from_hex(channel: Option<&SecretString>, provider: Option<&SecretString>) -> Result<Self, KeyError> {
+    pub fn from_hex(
+        channel: Option<&SecretString>,
+        provider: Option<&SecretString>,
+    ) -> Result<Self, KeyError> {
         let parse = |text: &SecretString| {
             let mut bytes = [0; 32];
             hex::decode_to_slice(text.expose_secret().trim(), &mut bytes).map_err(|_| KeyError::Malformed)?;
@@ -152,10 +155,8 @@ mod tests {
     #[test]
     fn public_ids_are_stable_and_differ_by_tenant_and_connection() {
         let keyring = Keyring::new(Some([1; 32]), None);
-        let (one, two) = (
-            TenantId::from_slug(&"acme".parse().unwrap()),
-            TenantId::from_slug(&"globex".parse().unwrap()),
-        );
+        let (one, two) =
+            (TenantId::from_slug(&"acme".parse().unwrap()), TenantId::from_slug(&"globex".parse().unwrap()));
         assert_eq!(keyring.public_id(one, "web").unwrap(), keyring.public_id(one, "web").unwrap());
         assert_ne!(keyring.public_id(one, "web").unwrap(), keyring.public_id(two, "web").unwrap());
         assert_ne!(keyring.public_id(one, "web").unwrap(), keyring.public_id(one, "web2").unwrap());

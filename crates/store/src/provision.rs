@@ -8,7 +8,12 @@ use crate::{Result, Store};
 impl Store {
     /// Makes the tenant's login role, sets its password and binds it to the tenant. The tenant must be in the
     /// directory.
-    pub async fn ensure_database_role(&self, tenant: TenantId, slug: &Slug, password: &SecretString) -> Result<()> {
+    pub async fn ensure_database_role(
+        &self,
+        tenant: TenantId,
+        slug: &Slug,
+        password: &SecretString,
+    ) -> Result<()> {
         let mut transaction = self.begin(tenant).await?;
         sqlx::query!(
             "select konstruct.ensure_tenant_role($1, $2::text::name, $3)",

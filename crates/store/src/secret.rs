@@ -119,10 +119,14 @@ impl Store {
                 .await?
             }
         };
-        let missing =
-            || Error::SecretMissing { kind: kind.as_str(), name: name.to_owned(), field: secret.field.as_str() };
+        let missing = || Error::SecretMissing {
+            kind: kind.as_str(),
+            name: name.to_owned(),
+            field: secret.field.as_str(),
+        };
         let sealed = sealed.ok_or_else(missing)?;
-        let key = self.data_key(&mut transaction, tenant, secret.field.purpose()).await?.ok_or_else(missing)?;
+        let key =
+            self.data_key(&mut transaction, tenant, secret.field.purpose()).await?.ok_or_else(missing)?;
         let plain = key.open(&place(tenant, kind, name, secret.field, &secret.version), &sealed)?;
         String::from_utf8(plain)
             .map(SecretString::from)
@@ -135,10 +139,12 @@ impl Store {
         tenant: TenantId,
         purpose: SecretPurpose,
     ) -> Result<Option<Key>> {
-        let wrapped =
-            sqlx::query_scalar!("select wrapped from konstruct.data_key where purpose = $1", purpose.as_str())
-                .fetch_optional(connection)
-                .await?;
+        let wrapped = sqlx::query_scalar!(
+            "select wrapped from konstruct.data_key where purpose = $1",
+            purpose.as_str()
+        )
+        .fetch_optional(connection)
+        .await?;
         wrapped.map(|wrapped| Ok(self.unwrap_data_key(tenant, purpose, &wrapped)?)).transpose()
     }
 
@@ -165,7 +171,12 @@ impl Store {
         Ok(self.unwrap_data_key(tenant, purpose, &stored)?)
     }
 
-    fn unwrap_data_key(&self, tenant: TenantId, purpose: SecretPurpose, wrapped: &[u8]) -> Result<Key, KeyError> {
+    fn unwrap_data_key(
+        &self,
+        tenant: TenantId,
+        purpose: SecretPurpose,
+        wrapped: &[u8],
+    ) -> Result<Key, KeyError> {
         let plain = self.keyring().key(purpose)?.open(&data_key_place(tenant, purpose), wrapped)?;
         plain.try_into().map(Key::from_bytes).map_err(|_| KeyError::Open)
     }

@@ -93,7 +93,11 @@ impl Store {
         head(&mut *self.begin(tenant).await?, kind, name).await
     }
 
-    pub async fn heads<T: DeserializeOwned>(&self, tenant: TenantId, kind: Kind) -> Result<Vec<Versioned<T>>> {
+    pub async fn heads<T: DeserializeOwned>(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+    ) -> Result<Vec<Versioned<T>>> {
         heads(&mut *self.begin(tenant).await?, kind).await
     }
 

@@ -31,7 +31,9 @@ pub enum TurnOutcome {
     /// No model could be reached; the person was told.
     ModelUnavailable,
     /// The turn failed too often; its messages are kept aside and the person was told.
-    Parked { reason: String },
+    Parked {
+        reason: String,
+    },
 }
 
 impl TurnOutcome {
@@ -117,7 +119,12 @@ async fn append_history(connection: &mut PgConnection, claim: &Claim, turn: &Tur
     Ok(seq)
 }
 
-async fn insert_reply(connection: &mut PgConnection, claim: &Claim, turn: &Turn, reply: ReplyId) -> Result<()> {
+async fn insert_reply(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    turn: &Turn,
+    reply: ReplyId,
+) -> Result<()> {
     sqlx::query!(
         "insert into konstruct.outbox (reply_id, conversation_id, connection, reply_to, body)
          select $1, conversation_id, connection, reply_to, $3
@@ -132,7 +139,12 @@ async fn insert_reply(connection: &mut PgConnection, claim: &Claim, turn: &Turn,
     Ok(())
 }
 
-async fn insert_records(connection: &mut PgConnection, claim: &Claim, turn: &Turn, reply: ReplyId) -> Result<()> {
+async fn insert_records(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    turn: &Turn,
+    reply: ReplyId,
+) -> Result<()> {
     let messages = i32::try_from(claim.messages.len()).unwrap_or(i32::MAX);
     sqlx::query!(
         "insert into konstruct.turn (reply_id, conversation_id, agent, agent_revision, provider, model,
