@@ -1,1 +1,36 @@
-//! konstruct-crds
+//! The kinds of `konstruct.dev/v1alpha1`: what a user may write, what the API server refuses, what status says.
+//!
+//! The Rust types are the source; the YAML in `generated/` and the reference pages in `docs/` are made from them
+//! by `cargo xtask generate`. Stored objects may come from a newer or an older version, so the types accept
+//! unknown fields; [`admission::review`] refuses them in the way the API server does.
+
+mod agent;
+mod channel_connection;
+pub mod conditions;
+mod definitions;
+mod llm_provider;
+mod reason;
+mod refs;
+mod scalars;
+mod tenant;
+
+pub use agent::{Agent, AgentSpec, AgentStatus, Memory, ModelEntry};
+pub use channel_connection::{
+    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, WebChat,
+};
+pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
+pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
+pub use llm_provider::{
+    AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
+    ScriptedRule,
+};
+pub use reason::{Reason, UnknownReason};
+pub use refs::SecretKeyRef;
+pub use tenant::{Quota, Tenant, TenantSpec, TenantStatus};
+
+/// The API group of all kinds.
+pub const GROUP: &str = "konstruct.dev";
+/// The one version there is.
+pub const VERSION: &str = "v1alpha1";
+/// The `apiVersion` of manifests.
+pub const API_VERSION: &str = "konstruct.dev/v1alpha1";

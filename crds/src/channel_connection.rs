@@ -1,0 +1,138 @@
+//! ChannelConnection: where people reach an employee.
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conditions::{self, Condition};
+use crate::refs::SecretKeyRef;
+use crate::scalars;
+
+/// Connects an Agent with a place where people write: a Slack workspace or a web chat.
+#[derive(CustomResource, JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "konstruct.dev",
+    version = "v1alpha1",
+    kind = "ChannelConnection",
+    namespaced,
+    doc = "Connects an Agent with a place where people write: a Slack workspace or a web chat.",
+    status = "ChannelConnectionStatus",
+    derive = "PartialEq",
+    shortname = "kchan",
+    category = "konstruct",
+    validation = scalars::name_rule(),
+    printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agent"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        priority = 1
+    ),
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "has(self.slack) != has(self.webChat)",
+        "message": "set exactly one of slack and webChat",
+    },
+    {
+        "rule": "has(self.slack) == has(oldSelf.slack)",
+        "message": "the channel type cannot be changed: create another ChannelConnection and delete this one",
+    },
+]))]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelConnectionSpec {
+    /// Name of the Agent in the same namespace that answers here.
+    #[schemars(schema_with = "scalars::object_name")]
+    pub agent: String,
+    /// A Slack workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack: Option<Slack>,
+    /// A chat page served by the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_chat: Option<WebChat>,
+}
+
+/// The one channel that a valid connection has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Channel<'a> {
+    Slack(&'a Slack),
+    WebChat(&'a WebChat),
+}
+
+impl ChannelConnectionSpec {
+    /// None when not exactly one channel is set; the schema refuses that.
+    pub fn channel(&self) -> Option<Channel<'_>> {
+        match (&self.slack, &self.web_chat) {
+            (Some(slack), None) => Some(Channel::Slack(slack)),
+            (None, Some(web_chat)) => Some(Channel::WebChat(web_chat)),
+            _ => None,
+        }
+    }
+}
+
+/// A Slack workspace. One workspace belongs to one connection of the whole installation: the oldest one.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slack {
+    /// The workspace's id (T…), or for an org-wide install the enterprise's (E…).
+    #[schemars(schema_with = "scalars::slack_team_id")]
+    pub team_id: String,
+    /// The bot token (xoxb-…) with which replies are posted.
+    pub bot_token_ref: SecretKeyRef,
+    /// The signing secret of the connection's own Slack app. Absent: the workspace uses the installation's
+    /// shared app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signing_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A chat page.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct WebChat {
+    /// The page's title.
+    #[schemars(length(min = 1, max = 80))]
+    pub title: String,
+    /// What the page shows before the first message.
+    #[schemars(length(max = 500))]
+    pub greeting: String,
+}
+
+impl Default for WebChat {
+    fn default() -> Self {
+        Self { title: "Chat".to_owned(), greeting: String::new() }
+    }
+}
+
+/// What the operator has made of the ChannelConnection.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ChannelConnectionStatus {
+    /// The generation that this status describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, Loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"])
+    )]
+    pub conditions: Vec<Condition>,
+    /// The compiled revision that was published last. It serves until a newer one compiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub revision: Option<String>,
+    /// Path at the gateway's public address to enter as the Slack app's request URL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub webhook_path: Option<String>,
+    /// Path of the chat page at the gateway's public address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub chat_path: Option<String>,
+}
+
+conditions::impl_resource_status!(ChannelConnectionStatus);

@@ -1,0 +1,61 @@
+//! The CustomResourceDefinitions as they are installed.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps,
+};
+use kube::CustomResourceExt as _;
+
+use crate::{Agent, ChannelConnection, LLMProvider, Tenant};
+
+/// A definition that could not be printed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not print the definition {name} as YAML")]
+pub struct UnprintableDefinition {
+    name: String,
+    source: serde_yaml::Error,
+}
+
+/// All definitions, in the order in which a reader wants to see them.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    [Tenant::crd(), Agent::crd(), ChannelConnection::crd(), LLMProvider::crd()].map(finish).into()
+}
+
+/// One definition as YAML.
+pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, UnprintableDefinition> {
+    serde_yaml::to_string(crd)
+        .map_err(|source| UnprintableDefinition { name: crd.spec.names.plural.clone(), source })
+}
+
+/// All definitions as one YAML stream.
+pub fn yaml() -> Result<String, UnprintableDefinition> {
+    let documents: Vec<String> = all().iter().map(to_yaml).collect::<Result<_, _>>()?;
+    Ok(documents.join("---\n"))
+}
+
+/// The file under `crds/generated/` that holds the definition.
+pub fn file_name(crd: &CustomResourceDefinition) -> String {
+    format!("{}.yaml", crd.spec.names.plural)
+}
+
+/// An optional field of ours is absent or has a value; it is never null. With `nullable` in the schema, `has()`
+/// would hold for `slack: null`, and a union could be met by nothing.
+fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
+        if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            deny_null(schema);
+        }
+    }
+    crd
+}
+
+fn deny_null(schema: &mut JSONSchemaProps) {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
+
+    schema.nullable = None;
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+        deny_null(property);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        deny_null(items);
+    }
+}

@@ -1,0 +1,143 @@
+//! Why a condition is what it is: a closed set of words, each with its meaning and what to do.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! reasons {
+    ($($name:ident: $meaning:literal, $remedy:literal;)*) => {
+        /// A condition's reason.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $(
+                #[doc = $meaning]
+                #[doc = ""]
+                #[doc = $remedy]
+                $name,
+            )*
+        }
+
+        impl Reason {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it says about the object.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
+
+            /// What the reader should do next.
+            pub const fn remedy(self) -> &'static str {
+                match self {
+                    $(Self::$name => $remedy,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    Succeeded: "The condition is as it should be.", "Nothing.";
+    Reconciling: "The operator is working on the latest change.", "Wait; the message says for what.";
+    Deleting: "The object is being deleted and what it made is being removed.", "Wait; the message says for what.";
+
+    InvalidSpec: "A field has a value that the schema allows but that cannot work.",
+        "Correct the field that the message names.";
+    NotInTenantNamespace: "The object is in a namespace that belongs to no tenant.",
+        "Create it in the namespace of a Tenant (kt-<slug>); shared LLMProviders belong into the operator's namespace.";
+    SlugConflict: "An older Tenant has the same slug.", "Choose another slug for the newer Tenant.";
+    NamespaceConflict: "The tenant's namespace exists already and was not made for this Tenant. It was not touched.",
+        "Choose another slug, or delete that namespace if nothing in it is needed.";
+    NamespaceTerminating: "The tenant's namespace is still being deleted.",
+        "Wait; if it lasts, look at the namespace's own conditions for what blocks it.";
+
+    MissingAgent: "The Agent that the connection names does not exist in this namespace.",
+        "Create the Agent or correct spec.agent.";
+    AgentNotReady: "The Agent that the connection names has not been compiled yet.",
+        "Look at the conditions of that Agent.";
+    MissingProvider: "No LLMProvider of that name exists in this namespace or among the shared ones.",
+        "Create the LLMProvider or correct the entry of spec.models.";
+    ProviderNotReady: "The LLMProvider that the agent names has not been compiled yet.",
+        "Look at the conditions of that LLMProvider.";
+    ProviderNotAllowed: "The shared LLMProvider of that name does not allow this tenant.",
+        "Ask the platform's administrator to add the tenant to allowedTenants, or name another provider.";
+    UnknownModel: "The LLMProvider does not list the model that the agent names.",
+        "Name a model of the provider's spec.models, or add it there.";
+    MissingSecret: "The Secret that the spec names does not exist in this namespace.",
+        "Create the Secret or correct the reference.";
+    MissingSecretKey: "The Secret exists but has no such key.", "Add the key to the Secret or correct the reference.";
+    InvalidSecret: "The Secret's value cannot be what the field needs.",
+        "Store the right value; the message says what is expected.";
+    AccountConflict: "An older ChannelConnection has the same channel account. The older one keeps it.",
+        "Delete the other connection first, or connect another workspace.";
+
+    WaitingForRuntime: "The tenant's runtime pod does not run yet.",
+        "Wait; if it lasts, look at the pods and events of the tenant's namespace.";
+    WaitingForLoad: "The latest revision is published, but the role that serves it has not loaded it yet.",
+        "Wait; if it lasts, look at the readiness of that role.";
+    ApplyFailed: "The Kubernetes API refused an object that the operator wanted to write.",
+        "Read the message; the operator tries again by itself.";
+    DatabaseUnavailable: "PostgreSQL cannot be reached or refused.", "Restore PostgreSQL; the operator tries again by itself.";
+    CacheUnavailable: "Redis cannot be reached or refused.", "Restore Redis; the operator tries again by itself.";
+
+    NotObservedYet: "Nothing has used the object since its last change.", "Send a message; the next use decides.";
+    CredentialsAccepted: "The platform or provider accepted the credentials when they were last used.", "Nothing.";
+    CredentialsRejected: "The platform or provider refused the credentials.",
+        "Store a valid credential in the Secret that the spec names.";
+    ProviderAnswered: "The provider answered when it was last asked.", "Nothing.";
+    ProviderUnreachable: "The provider could not be reached, took too long or answered with a server error.",
+        "Check the address, the network and the provider's own status page.";
+    ProviderRateLimited: "The provider refuses further requests for now.",
+        "Wait, raise the limit at the provider, or add a second model to the agent's chain.";
+    RequestRejected: "The provider refused a request that it will refuse again.",
+        "Read the message; often the model's name or a limit is wrong.";
+    ScriptedNotAllowed: "This installation does not allow scripted providers.",
+        "Use a real provider, or start the ai-gateway with the flag that allows scripted ones.";
+    ModelAnswered: "A model answered the agent's last turn.", "Nothing.";
+    ModelUnavailable: "No model of the agent's chain answered the last turn. The person was told so.",
+        "Look at the conditions of the chain's LLMProviders.";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A reason that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a reason of konstruct.dev/v1alpha1")]
+pub struct UnknownReason(String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
+            .ok_or_else(|| UnknownReason(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back_and_is_documented() {
+        for &reason in Reason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert!(reason.meaning().ends_with('.'), "{reason}");
+            assert!(reason.remedy().ends_with('.'), "{reason}");
+            assert!(reason.as_str().len() <= 64, "{reason}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Schemas of the strings that several fields share, each with its bound and a rule that says what to write.
+
+use kube::core::Rule;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+/// Longest slug; `konstruct_domain::ids::SLUG_MAX` is the same, which a test compares.
+const SLUG_MAX: usize = 40;
+/// Most tenants that one shared provider can list by slug.
+const SLUGS_MAX: usize = 1000;
+
+/// The schema's keyword for CEL rules.
+const RULES: &str = "x-kubernetes-validations";
+
+fn string(min: usize, max: usize, rules: &[(&str, &str)]) -> Schema {
+    let rules: Vec<Value> =
+        rules.iter().map(|(rule, message)| json!({"rule": rule, "message": message})).collect();
+    json_schema!({"type": "string", "minLength": min, "maxLength": max, RULES: rules})
+}
+
+/// Adds the rule that an update must not change the value.
+fn immutable(mut schema: Schema, message: &str) -> Schema {
+    let rules = schema.ensure_object().entry(RULES).or_insert_with(|| json!([]));
+    if let Some(rules) = rules.as_array_mut() {
+        rules.push(json!({"rule": "self == oldSelf", "message": message}));
+    }
+    schema
+}
+
+fn one_slug() -> Schema {
+    string(
+        1,
+        SLUG_MAX,
+        &[
+            (
+                "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+                "use lower-case letters, digits and hyphens, starting and ending with a letter or digit",
+            ),
+            (
+                "!(self in ['default', 'konstruct', 'konstruct-system', 'kube-system', 'platform', 'system'])",
+                "this slug is reserved: choose another one",
+            ),
+        ],
+    )
+}
+
+/// A tenant's own slug.
+pub(crate) fn immutable_slug(_: &mut SchemaGenerator) -> Schema {
+    immutable(one_slug(), "slug cannot be changed: create another Tenant and delete this one")
+}
+
+/// A set of slugs.
+pub(crate) fn slugs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": SLUGS_MAX,
+        "items": one_slug(),
+        "x-kubernetes-list-type": "set",
+    })
+}
+
+/// The name of an Agent or LLMProvider.
+pub(crate) fn object_name(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        63,
+        &[(
+            "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+            "write the object's name: lower-case letters, digits and hyphens, starting and ending with a letter or digit",
+        )],
+    )
+}
+
+/// The name of a Secret.
+pub(crate) fn secret_name(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        253,
+        &[(
+            "self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",
+            "write the Secret's name: lower-case letters, digits, hyphens and dots",
+        )],
+    )
+}
+
+/// A key of a Secret.
+pub(crate) fn secret_key(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        253,
+        &[(
+            "self.matches('^[-._a-zA-Z0-9]+$')",
+            "write a key of the Secret: letters, digits, hyphens, underscores and dots",
+        )],
+    )
+}
+
+/// A Slack workspace or enterprise.
+pub(crate) fn slack_team_id(_: &mut SchemaGenerator) -> Schema {
+    let id = string(
+        3,
+        21,
+        &[(
+            "self.matches('^[TE][A-Z0-9]{2,20}$')",
+            "write the workspace's id as Slack shows it, such as T012AB3C4 (or E… for an org-wide install)",
+        )],
+    );
+    immutable(id, "teamId cannot be changed: create another ChannelConnection and delete this one")
+}
+
+/// A resource quantity above zero.
+pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        20,
+        &[(
+            "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
+            "write a Kubernetes quantity above zero, such as 500m, 2 or 2Gi",
+        )],
+    )
+}
+
+/// The address of an HTTP API. Credentials belong into the Secret, and a path is appended to the address.
+pub(crate) fn base_url(_: &mut SchemaGenerator) -> Schema {
+    string(
+        8,
+        500,
+        &[
+            (
+                "isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHostname() != ''",
+                "write an http or https URL, such as https://api.openai.com/v1",
+            ),
+            (
+                "!self.contains('?') && !self.contains('#') && !self.contains('@')",
+                "remove query, fragment and credentials from the URL: keys belong into the Secret",
+            ),
+        ],
+    )
+}
+
+/// Names of our namespaced objects become parts of URLs, keys and labels.
+pub(crate) fn name_rule() -> Rule {
+    Rule::new("size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')")
+        .message("metadata.name must be a DNS label: at most 63 characters and no dots")
+}
