@@ -9,7 +9,7 @@ mod readiness;
 mod shutdown;
 
 pub use admin::serve_admin;
-pub use logs::{LogFormat, init};
+pub use logs::{LogFormat, init, init_to_file};
 pub use readiness::{Check, Readiness};
 pub use shutdown::shutdown_token;
 

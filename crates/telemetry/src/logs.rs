@@ -1,9 +1,12 @@
 //! Logs go to standard error, so that what a command prints for people stays alone on standard output.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -31,6 +34,19 @@ pub fn init(format: LogFormat) -> Result<(), Error> {
     };
     let filter = filter()?;
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().map_err(Error::InstallLogger)
+}
+
+/// Writes the process's logs into a file, and only warnings to standard error: for a command whose terminal is for
+/// what it has to say to a person.
+pub fn init_to_file(file: File) -> Result<(), Error> {
+    let to_file = fmt::layer().with_writer(Arc::new(file)).with_ansi(false).with_filter(filter()?);
+    let to_person = fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .without_time()
+        .with_target(false)
+        .with_filter(LevelFilter::WARN);
+    tracing_subscriber::registry().with(to_file).with(to_person).try_init().map_err(Error::InstallLogger)
 }
 
 fn filter() -> Result<EnvFilter, Error> {
