@@ -1,0 +1,82 @@
+//! The API server's audit log: who wrote what.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+/// One finished request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    pub verb: String,
+    pub user: User,
+    pub object_ref: Option<ObjectRef>,
+    pub request_received_timestamp: jiff::Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct User {
+    pub username: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectRef {
+    pub resource: String,
+    pub subresource: Option<String>,
+    pub namespace: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Request {
+    /// Whether it asked for a change, even one that changed nothing.
+    fn mutates(&self) -> bool {
+        matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
+    }
+
+    /// Renewing the lease of leader election is what a leader does for as long as it leads, whatever the objects are.
+    fn is_lease(&self) -> bool {
+        self.object_ref.as_ref().is_some_and(|object| object.resource == "leases")
+    }
+
+    fn describe(&self) -> String {
+        let Some(object) = &self.object_ref else { return self.verb.clone() };
+        let part = |text: &Option<String>| text.as_ref().map(|t| format!("/{t}")).unwrap_or_default();
+        format!(
+            "{} {}{}{}{}",
+            self.verb,
+            object.resource,
+            part(&object.subresource),
+            part(&object.namespace),
+            part(&object.name)
+        )
+    }
+}
+
+/// Where the log is: what `KONSTRUCT_AUDIT_LOG` names.
+pub fn log() -> Result<PathBuf> {
+    std::env::var("KONSTRUCT_AUDIT_LOG").map(PathBuf::from).context(
+        "KONSTRUCT_AUDIT_LOG must name the API server's audit log (level Metadata or above): kind-tests/run sets it for \
+         the clusters of kind-tests/cluster",
+    )
+}
+
+/// All requests of a user since a moment, oldest first.
+pub fn requests(user: &str, since: jiff::Timestamp) -> Result<Vec<Request>> {
+    let path = log()?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    // The last line may be half written.
+    let parsed = text.lines().filter_map(|line| serde_json::from_str::<Request>(line).ok());
+    Ok(parsed.filter(|r| r.user.username == user && r.request_received_timestamp >= since).collect())
+}
+
+/// How often a user asked for which change since a moment, leases apart.
+pub fn mutations(user: &str, since: jiff::Timestamp) -> Result<BTreeMap<String, usize>> {
+    let mut counts = BTreeMap::new();
+    for request in requests(user, since)?.iter().filter(|r| r.mutates() && !r.is_lease()) {
+        *counts.entry(request.describe()).or_default() += 1;
+    }
+    Ok(counts)
+}

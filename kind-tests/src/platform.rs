@@ -1,0 +1,75 @@
+//! Installs what the tests run on, as a user would: `kubectl apply --server-side` of YAML. Applying it again is free.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use kube::Client;
+
+use crate::kubectl;
+use crate::objects::{Kind, api, await_status};
+
+/// Where the platform's own processes run.
+pub const NAMESPACE: &str = "konstruct-system";
+/// Where Slack's stand-in and the tests' model run.
+pub const COUNTERPARTS: &str = "konstruct-counterparts";
+/// Who the operator is at the API server.
+pub const OPERATOR: &str = "system:serviceaccount:konstruct-system:konstruct-operator";
+
+/// The repository's root.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// The image names in the YAML, and the variables that name others for a cluster with a registry of its own.
+const IMAGES: [(&str, &str); 5] = [
+    ("localhost/konstruct:test", "KONSTRUCT_IMAGE"),
+    ("localhost/konstruct-postgres:test", "KONSTRUCT_POSTGRES_IMAGE"),
+    ("localhost/konstruct-redis:test", "KONSTRUCT_REDIS_IMAGE"),
+    ("localhost/konstruct-slack:test", "KONSTRUCT_SLACK_IMAGE"),
+    ("localhost/konstruct-echo-model:test", "KONSTRUCT_ECHO_MODEL_IMAGE"),
+];
+
+pub async fn install(client: &Client) -> Result<()> {
+    let fixtures = repository().join("kind-tests/fixtures");
+    apply_rendered(&fixtures).await?;
+    for (namespace, name) in [
+        ("konstruct-data", "postgres"),
+        ("konstruct-data", "redis"),
+        (COUNTERPARTS, "slack"),
+        (COUNTERPARTS, "model"),
+        (NAMESPACE, "konstruct-operator"),
+        (NAMESPACE, "konstruct-gateway"),
+        (NAMESPACE, "konstruct-ai-gateway"),
+    ] {
+        rolled_out(namespace, name).await?;
+    }
+    let providers = api(client, Kind::LLMProvider, Some(NAMESPACE));
+    await_status(&providers, "shared-echo", "Ready", "True", Duration::from_secs(60)).await?;
+    Ok(())
+}
+
+/// Waits until a Deployment's newest pods serve and its older ones are gone.
+pub async fn rolled_out(namespace: &str, deployment: &str) -> Result<()> {
+    let name = format!("deployment/{deployment}");
+    kubectl::run(&["rollout", "status", "--namespace", namespace, &name, "--timeout=180s"]).await?;
+    Ok(())
+}
+
+/// Builds a kustomization and applies it with the images of this run.
+async fn apply_rendered(folder: &Path) -> Result<()> {
+    let folder = folder.to_str().context("the repository's path is not UTF-8")?;
+    let mut yaml = kubectl::run(&["kustomize", folder]).await?;
+    for (name, variable) in IMAGES {
+        if let Ok(image) = std::env::var(variable) {
+            yaml = yaml.replace(name, &image);
+        }
+    }
+    // An object of a kind whose definition came with it is refused until the API server serves that kind.
+    let (definitions, rest): (Vec<&str>, Vec<&str>) =
+        yaml.split("\n---\n").partition(|document| document.contains("\nkind: CustomResourceDefinition\n"));
+    kubectl::apply(&definitions.join("\n---\n")).await?;
+    kubectl::run(&["wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinition", "--all"]).await?;
+    kubectl::apply(&rest.join("\n---\n")).await?;
+    Ok(())
+}

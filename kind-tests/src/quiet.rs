@@ -1,0 +1,36 @@
+//! How much the operator writes when it looks at everything again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::cluster::Cluster;
+use crate::wait::{Look, until};
+use crate::{audit, kubectl, platform};
+
+/// The kinds whose watches show that a new operator leads and has begun.
+const WATCHED: [&str; 4] = ["tenants", "agents", "channelconnections", "llmproviders"];
+
+/// Replaces the operator's pod and counts, by the audit log, what the new one asks to change from its start until
+/// `window` after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
+pub async fn second_pass(_alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
+    audit::log()?;
+    let selector = "app.kubernetes.io/name=konstruct-operator";
+    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, "--selector", selector, "--timeout=60s"]).await?;
+    let since = jiff::Timestamp::now();
+    platform::rolled_out(platform::NAMESPACE, "konstruct-operator").await?;
+    until(Duration::from_secs(60), "the new operator watching all kinds", || async {
+        let requests = audit::requests(platform::OPERATOR, since)?;
+        let watches = |kind: &&str| {
+            let of_kind = |r: &&audit::Request| r.object_ref.as_ref().is_some_and(|object| object.resource == *kind);
+            requests.iter().filter(of_kind).any(|r| r.verb == "list" || r.verb == "watch")
+        };
+        let missing: Vec<&str> = WATCHED.iter().filter(|kind| !watches(kind)).copied().collect();
+        Ok(if missing.is_empty() { Look::Done(()) } else { Look::NotYet(missing) })
+    })
+    .await?;
+    // Nothing announces that nothing more will come.
+    tokio::time::sleep(window).await;
+    audit::mutations(platform::OPERATOR, since)
+}

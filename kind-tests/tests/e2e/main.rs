@@ -1,0 +1,10 @@
+//! End-to-end tests on a real cluster: `kind-tests/run`, or `cargo test -p konstruct-kind-tests` with KUBECONFIG set and
+//! the images of the tests at hand.
+
+mod admission;
+mod agent;
+mod channels;
+mod deletion;
+mod operator;
+mod samples;
+mod tenant;

@@ -1,0 +1,109 @@
+//! A Tenant and what it becomes.
+
+use anyhow::{Context, Result, ensure};
+use konstruct_kind_tests::datastores::{Postgres, Redis};
+use konstruct_kind_tests::objects::{Kind, await_status, text};
+use konstruct_kind_tests::tenant::PATIENCE;
+use konstruct_kind_tests::{Cluster, TestTenant, kubectl};
+use kube::api::ListParams;
+
+#[tokio::test]
+async fn a_tenant_gets_an_isolated_namespace_with_everything_in_it() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let tenant = TestTenant::with_employee(&cluster, "whole").await?;
+
+    let namespace = cluster.cluster_api(Kind::Namespace).get(&tenant.namespace()).await?;
+    let labels = namespace.metadata.labels.clone().unwrap_or_default();
+    ensure!(labels.get("pod-security.kubernetes.io/enforce").map(String::as_str) == Some("restricted"), "{labels:?}");
+    ensure!(labels.contains_key("pod-security.kubernetes.io/enforce-version"), "the level is not pinned: {labels:?}");
+    ensure!(labels.get("konstruct.dev/tenant") == Some(&tenant.slug), "{labels:?}");
+
+    for kind in [Kind::ResourceQuota, Kind::LimitRange] {
+        ensure!(!tenant.api(kind).list(&ListParams::default()).await?.items.is_empty(), "no {kind:?}");
+    }
+    let policies = tenant.api(Kind::NetworkPolicy).list(&ListParams::default()).await?.items;
+    let denies_everything = policies.iter().any(|policy| {
+        let spec = &policy.data["spec"];
+        spec["podSelector"].as_object().is_some_and(serde_json::Map::is_empty)
+            && spec["ingress"].as_array().is_none_or(Vec::is_empty)
+            && spec["egress"].as_array().is_none_or(Vec::is_empty)
+            && spec["policyTypes"].as_array().is_some_and(|types| types.len() == 2)
+    });
+    ensure!(denies_everything, "no policy denies everything by default");
+
+    let account = tenant.api(Kind::ServiceAccount).get("konstruct-runtime").await?;
+    ensure!(account.data["automountServiceAccountToken"] == false, "the runtime's token is mounted by default");
+    let deployment = tenant.api(Kind::Deployment).get("konstruct-runtime").await?;
+    let pod = &deployment.data["spec"]["template"]["spec"];
+    ensure!(pod["automountServiceAccountToken"] == false, "the runtime's pod gets a token of the API server");
+    let audiences: Vec<&str> = pod["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|volume| volume["projected"]["sources"].as_array().into_iter().flatten())
+        .filter_map(|source| source["serviceAccountToken"]["audience"].as_str())
+        .collect();
+    ensure!(audiences == ["konstruct-ai-gateway"], "audiences: {audiences:?}");
+
+    let role = format!("kt_{}", tenant.slug.replace('-', "_"));
+    ensure!(Postgres::open().await?.has_role(&role).await?, "no PostgreSQL role {role}");
+    ensure!(Redis::open().await?.has_user(&tenant.namespace()).await?, "no Redis user {}", tenant.namespace());
+    Ok(())
+}
+
+/// A namespace of the tenant's name that somebody else made is not taken over.
+#[tokio::test]
+async fn a_namespace_that_exists_is_refused_and_untouched() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let tenant = TestTenant::new(&cluster, "taken");
+    let namespace = tenant.namespace();
+    // With the label that our own namespaces carry: a label is no proof of ownership.
+    kubectl::apply(&format!(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{konstruct.dev/tenant: {}, \
+         app.kubernetes.io/managed-by: konstruct}}}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: theirs, \
+         namespace: {namespace}}}\n",
+        tenant.slug
+    ))
+    .await?;
+    let before = cluster.cluster_api(Kind::Namespace).get(&namespace).await?;
+
+    kubectl::apply(&tenant.tenant_yaml()).await?;
+    let tenants = cluster.cluster_api(Kind::Tenant);
+    let refused = await_status(&tenants, &tenant.slug, "NamespaceReady", "False", PATIENCE).await?;
+    ensure!(text(&refused, "reason") == "NamespaceConflict", "{refused:#}");
+    ensure!(text(&refused, "message").contains(&namespace), "the message does not name the namespace: {refused:#}");
+    await_status(&tenants, &tenant.slug, "Ready", "False", PATIENCE).await?;
+
+    kubectl::run(&["delete", "tenant", &tenant.slug, "--timeout=60s"]).await?;
+    let after = cluster.cluster_api(Kind::Namespace).get(&namespace).await?;
+    ensure!(before.metadata.resource_version == after.metadata.resource_version, "the namespace was touched");
+    ensure!(tenant.api(Kind::NetworkPolicy).list(&ListParams::default()).await?.items.is_empty(), "policies were put there");
+    let service_accounts = tenant.api(Kind::ServiceAccount).list(&ListParams::default()).await?.items;
+    let ours = service_accounts.iter().find(|a| a.metadata.name.as_deref() != Some("default"));
+    ensure!(ours.is_none(), "a service account was put there");
+    kubectl::run(&["delete", "namespace", &namespace, "--wait=false"]).await?;
+    Ok(())
+}
+
+/// What somebody deletes or edits by hand comes back.
+#[tokio::test]
+async fn drift_is_repaired() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let tenant = TestTenant::with_employee(&cluster, "drift").await?;
+    let policies = tenant.api(Kind::NetworkPolicy);
+    let name = policies.list(&ListParams::default()).await?.items.first().and_then(|p| p.metadata.name.clone());
+    let name = name.context("no network policies")?;
+    let before = policies.get(&name).await?;
+    policies.delete(&name, &kube::api::DeleteParams::default()).await?;
+    let uid = before.metadata.uid.clone();
+    let back = konstruct_kind_tests::objects::await_object(
+        &policies,
+        &name,
+        "back again",
+        |object| object.is_some_and(|object| object.metadata.uid != uid),
+        PATIENCE,
+    )
+    .await?;
+    ensure!(back.data["spec"] == before.data["spec"], "{name} came back different");
+    Ok(())
+}
