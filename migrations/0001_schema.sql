@@ -22,9 +22,18 @@ begin
 end
 $$;
 
--- The operator makes a login role for each tenant and puts it into konstruct_runtime.
+-- The operator makes a login role for each tenant and puts it into konstruct_runtime. It needs the right to do so, not
+-- the group's own rights; before PostgreSQL 16 one came with the other.
 alter role konstruct_operator createrole;
-grant konstruct_runtime to konstruct_operator with admin option;
+do $$
+begin
+    if current_setting('server_version_num')::int >= 160000 then
+        execute 'grant konstruct_runtime to konstruct_operator with admin true, inherit false, set false';
+    else
+        grant konstruct_runtime to konstruct_operator with admin option;
+    end if;
+end
+$$;
 
 do $$
 begin

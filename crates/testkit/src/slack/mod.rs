@@ -1,0 +1,110 @@
+//! A strict double of Slack's Web API, and correctly signed events from its workspaces.
+//!
+//! It refuses what Slack refuses, remembers what was posted, and fails on demand. Methods that it does not know are
+//! an error, as they are at Slack.
+
+mod app;
+mod fault;
+mod methods;
+mod page;
+mod server;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use app::{App, SignedRequest, seconds_now};
+pub use fault::Fault;
+pub use state::{Message, Workspace};
+
+use state::State;
+
+/// Runs until the last clone is dropped.
+#[derive(Clone)]
+pub struct SlackDouble {
+    origin: String,
+    state: Arc<State>,
+    _running: Arc<oneshot::Sender<()>>,
+}
+
+impl SlackDouble {
+    /// Starts one on a free port of the loopback address.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
+        Self::serve(listener)
+    }
+
+    /// Starts one on a bound port.
+    pub fn serve(listener: TcpListener) -> Self {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let state = Arc::new(State::default());
+        let router: Router = server::router(Arc::clone(&state));
+        let (running, stopped) = oneshot::channel();
+        let server = axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
+        tokio::spawn(server.into_future());
+        Self { origin: format!("http://{address}"), state, _running: Arc::new(running) }
+    }
+
+    /// What to give a client as `https://slack.com/api`.
+    pub fn base_url(&self) -> String {
+        format!("{}/api", self.origin)
+    }
+
+    /// A page that shows what was posted.
+    pub fn page_url(&self) -> String {
+        format!("{}/", self.origin)
+    }
+
+    pub fn add_workspace(&self, workspace: Workspace) {
+        self.state.lock().workspaces.push(workspace);
+    }
+
+    /// Replaces the token that a workspace accepts.
+    pub fn rotate_token(&self, team_id: &str, token: &str) {
+        let mut state = self.state.lock();
+        for workspace in state.workspaces.iter_mut().filter(|workspace| workspace.team_id == team_id) {
+            token.clone_into(&mut workspace.bot_token);
+        }
+    }
+
+    /// Everything that was posted, in order.
+    pub fn messages(&self) -> Vec<Message> {
+        self.state.lock().messages.clone()
+    }
+
+    /// Waits until so many messages were posted.
+    ///
+    /// # Panics
+    /// When they are not within ten seconds.
+    pub async fn wait_for_messages(&self, count: usize) -> Vec<Message> {
+        for _ in 0..1000 {
+            let messages = self.messages();
+            if messages.len() >= count {
+                return messages;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let messages = self.messages();
+        assert!(messages.len() >= count, "{count} messages expected, {} posted: {messages:#?}", messages.len());
+        messages
+    }
+
+    /// How often a method was called, failed calls included.
+    pub fn calls(&self, method: &str) -> usize {
+        self.state.lock().calls.iter().filter(|called| *called == method).count()
+    }
+
+    /// The next calls of a method fail, one fault each.
+    pub fn inject(&self, method: &str, faults: impl IntoIterator<Item = Fault>) {
+        self.state.lock().faults.entry(method.to_owned()).or_default().extend(faults);
+    }
+
+    /// Whether more than one message a second in a channel is answered with 429, as at Slack.
+    pub fn limit_rate(&self, limit: bool) {
+        self.state.lock().limit_rate = limit;
+    }
+}
