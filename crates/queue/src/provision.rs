@@ -9,19 +9,18 @@ use crate::bus::Error;
 use crate::signal::prefix;
 
 /// What a runtime does with Redis, and nothing else.
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 11] = [
     "-@all",
     "+auth",
     "+hello",
     "+ping",
-    "+client|setinfo",
+    "+quit",
     "+get",
     "+set",
     "+setex",
     "+publish",
     "+subscribe",
     "+unsubscribe",
-    "+quit",
 ];
 
 impl Bus {
