@@ -4,6 +4,7 @@
 //! by `cargo xtask generate`. Stored objects may come from a newer or an older version, so the types accept
 //! unknown fields; [`admission::review`] refuses them in the way the API server does.
 
+pub mod admission;
 mod agent;
 mod channel_connection;
 pub mod conditions;
