@@ -1,0 +1,165 @@
+//! The tenant's configuration as this runtime has loaded it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use konstruct_domain::revision::Revision;
+use konstruct_domain::snapshot::{AgentSnapshot, TenantSnapshot};
+use konstruct_domain::{AgentName, Kind, TenantId};
+use konstruct_queue::{Bus, Signal};
+use konstruct_store::{Error, TenantStore, Versioned};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::{Mutex, watch};
+
+use crate::health::Health;
+
+/// One version of everything. Never changed: a reload makes another.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Loaded {
+    tenant: Option<Arc<Version<TenantSnapshot>>>,
+    agents: HashMap<AgentName, Arc<Version<AgentSnapshot>>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Version<T> {
+    pub(crate) name: String,
+    pub(crate) revision: Revision,
+    pub(crate) snapshot: T,
+}
+
+/// Who answers: an agent, and the tenant it works for.
+#[derive(Clone, Debug)]
+pub(crate) struct Employee {
+    pub(crate) tenant: Arc<Version<TenantSnapshot>>,
+    pub(crate) agent: Arc<Version<AgentSnapshot>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Agents {
+    tenant: TenantId,
+    store: TenantStore,
+    bus: Bus,
+    health: Health,
+    loaded: watch::Sender<Loaded>,
+    /// Two reloads at once could put the older result in force.
+    reloading: Mutex<()>,
+}
+
+impl Agents {
+    pub(crate) fn new(tenant: TenantId, store: TenantStore, bus: Bus, health: Health) -> Self {
+        let (loaded, reloading) = (watch::Sender::new(Loaded::default()), Mutex::new(()));
+        Self { tenant, store, bus, health, loaded, reloading }
+    }
+
+    /// The newest loaded version. Asks PostgreSQL when it is missing: a message may be faster than the wake-up that
+    /// announces its agent.
+    pub(crate) async fn employee(&self, name: &AgentName) -> Result<Option<Employee>, Error> {
+        if let Some(employee) = self.find(name) {
+            return Ok(Some(employee));
+        }
+        self.reload().await?;
+        Ok(self.find(name))
+    }
+
+    /// The version in force, without asking.
+    pub(crate) fn find(&self, name: &AgentName) -> Option<Employee> {
+        let loaded = self.loaded.borrow();
+        Some(Employee { tenant: loaded.tenant.clone()?, agent: loaded.agents.get(name)?.clone() })
+    }
+
+    /// Reads what is in force, and tells the operator that it is loaded.
+    pub(crate) async fn reload(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let outcome = self.health.seen(self.read().await);
+        let loaded = match outcome {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.health.configuration.failed(format!("{error}; serving what was loaded before"));
+                return Err(error);
+            }
+        };
+        self.loaded.send_replace(loaded.clone());
+        if loaded.tenant.is_some() {
+            self.health.configuration.ok();
+        } else {
+            self.health.configuration.failed("the operator has not published this tenant yet");
+        }
+        self.record(&loaded).await
+    }
+
+    async fn read(&self) -> Result<Loaded, Error> {
+        let before = self.loaded.borrow().clone();
+        let tenants = self.store.heads::<Value>(Kind::Tenant).await?;
+        let agents = self.store.heads::<Value>(Kind::Agent).await?;
+        let tenant = tenants.into_iter().find_map(|head| {
+            let same = before.tenant.as_ref().filter(|version| version.name == head.name);
+            decode(Kind::Tenant, head, same)
+        });
+        let agents = agents.into_iter().filter_map(|head| {
+            let name: AgentName = head.name.parse().ok()?;
+            let version = decode(Kind::Agent, head, before.agents.get(&name))?;
+            Some((name, version))
+        });
+        Ok(Loaded { tenant, agents: agents.collect() })
+    }
+
+    /// Says what is loaded, also when it was loaded before: an object that was deleted and created again has the same
+    /// revision and no record.
+    async fn record(&self, loaded: &Loaded) -> Result<(), Error> {
+        if let Some(tenant) = &loaded.tenant {
+            self.record_one(Kind::Tenant, tenant).await?;
+        }
+        for agent in loaded.agents.values() {
+            self.record_one(Kind::Agent, agent).await?;
+        }
+        self.bus.publish(Signal::Loaded(self.tenant)).await;
+        Ok(())
+    }
+
+    async fn record_one<T>(&self, kind: Kind, version: &Version<T>) -> Result<(), Error> {
+        self.health.seen(self.store.record_loaded(kind, &version.name, &version.revision).await)
+    }
+}
+
+/// One snapshot that this version of the program cannot read must not take the others down: it keeps its last good
+/// version, and its resource shows that the new one is not loaded.
+fn decode<T: DeserializeOwned>(
+    kind: Kind,
+    head: Versioned<Value>,
+    before: Option<&Arc<Version<T>>>,
+) -> Option<Arc<Version<T>>> {
+    if let Some(same) = before.filter(|version| version.revision == head.revision) {
+        return Some(Arc::clone(same));
+    }
+    match serde_json::from_value(head.snapshot) {
+        Ok(snapshot) => Some(Arc::new(Version { name: head.name, revision: head.revision, snapshot })),
+        Err(error) => {
+            tracing::error!(%kind, name = head.name, revision = %head.revision, %error,
+                "cannot read a snapshot: run the operator and the runtimes in the same version");
+            before.cloned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn head(revision: &str, snapshot: Value) -> Versioned<Value> {
+        Versioned { name: "acme".into(), revision: Revision::from_stored(revision.into()), snapshot }
+    }
+
+    #[test]
+    fn an_unreadable_snapshot_leaves_the_last_good_one() {
+        let good = json!({"slug": "acme", "display_name": "Acme"});
+        let first = decode::<TenantSnapshot>(Kind::Tenant, head("1", good), None).unwrap();
+        let kept = decode(Kind::Tenant, head("2", json!({"slug": 7})), Some(&first)).unwrap();
+        assert_eq!(kept.revision.as_str(), "1");
+        let changed = json!({"slug": "acme", "display_name": "Acme Ltd"});
+        let next = decode(Kind::Tenant, head("3", changed), Some(&kept)).unwrap();
+        assert_eq!(next.snapshot.display_name, "Acme Ltd");
+    }
+}

@@ -1,0 +1,61 @@
+//! What the person gets to read, whatever the model said.
+
+use konstruct_domain::disclosure;
+use konstruct_domain::message::{TEXT_MAX, truncate};
+
+use crate::agents::Employee;
+
+/// The model said nothing.
+pub(crate) const EMPTY: &str = "I have no answer to that. Could you say it in other words?";
+/// No model could be reached.
+pub(crate) const UNAVAILABLE: &str = "Sorry, I can't answer right now: the language model I work with can't be reached. \
+     Please write again in a few minutes.";
+/// The turn failed too often for reasons of our own.
+pub(crate) const PARKED: &str = "Sorry, something went wrong on our side and I couldn't work on your message. \
+     The failure is recorded. Please write again later.";
+/// For a conversation whose employee is not known (any more).
+const NAMELESS_FIRST_CONTACT: &str = "I'm an AI employee.";
+
+/// The text to send. The first reply of a conversation says that it comes from an AI: code says it, so no model can
+/// leave it out.
+pub(crate) fn compose(text: &str, first: bool, employee: Option<&Employee>) -> String {
+    let text = if first { format!("{}\n\n{text}", introduction(employee)) } else { text.to_owned() };
+    truncate(&text, TEXT_MAX).to_owned()
+}
+
+fn introduction(employee: Option<&Employee>) -> String {
+    employee.map_or_else(
+        || NAMELESS_FIRST_CONTACT.to_owned(),
+        |Employee { tenant, agent }| {
+            disclosure::first_contact(&agent.snapshot.display_name, &tenant.snapshot.display_name)
+        },
+    )
+}
+
+/// A model's text without what no channel shows and PostgreSQL does not store. None when nothing is left.
+pub(crate) fn clean(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let kept = kept.trim();
+    (!kept.is_empty()).then(|| kept.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_go_and_nothing_is_nothing() {
+        assert_eq!(clean(" a\0b\r\n\tc\u{1b}[0m ").as_deref(), Some("ab\n\tc[0m"));
+        for nothing in ["", " \n ", "\0\r"] {
+            assert_eq!(clean(nothing), None);
+        }
+    }
+
+    #[test]
+    fn the_first_reply_discloses_and_no_reply_is_too_long() {
+        assert_eq!(compose("Hello", false, None), "Hello");
+        assert_eq!(compose("Hello", true, None), "I'm an AI employee.\n\nHello");
+        let long = compose(&"ä".repeat(TEXT_MAX * 2), true, None);
+        assert!(long.starts_with("I'm an AI employee.") && long.chars().count() == TEXT_MAX);
+    }
+}

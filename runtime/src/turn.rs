@@ -1,0 +1,192 @@
+//! One turn: from a claimed conversation to a committed reply.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use konstruct_domain::message::HistoryLine;
+use konstruct_domain::observation::Observation;
+use konstruct_domain::revision::Revision;
+use konstruct_queue::Signal;
+use konstruct_store::{Claim, Error as StoreError, Turn, TurnOutcome};
+
+use crate::agents::Employee;
+use crate::backoff::jittered;
+use crate::model::{Answer, Unavailable, available};
+use crate::prompt::prompt;
+use crate::worker::Worker;
+use crate::{lease, metrics, reply, settle, window};
+
+/// A turn that fails this often for reasons of our own is parked.
+const ATTEMPTS: u32 = 5;
+
+/// When to look for work again on behalf of this turn's conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Now: more may have come in meanwhile.
+    Now,
+    After(Duration),
+}
+
+/// A turn that has been thought out and has no effect yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) turn: Turn,
+    /// The `outcome` label of the metric.
+    pub(crate) outcome: &'static str,
+    /// The window before the turn and its limit.
+    pub(crate) window: (Vec<HistoryLine>, u16),
+    pub(crate) observation: Option<Observation>,
+    pub(crate) model_time: Duration,
+    pub(crate) started: Instant,
+}
+
+/// A failure of our own. The text goes into the parked messages' reason.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failed {
+    #[error("agent {0:?} is not configured: apply it, or change the ChannelConnection that names it")]
+    UnknownAgent(String),
+    #[error(
+        "the runtime stopped in the middle of each of {ATTEMPTS} attempts: see its log and its memory limit"
+    )]
+    TooManyAttempts,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
+    if claim.messages.is_empty() {
+        // Somebody else answered them between the look and the lease.
+        return release(&worker, &claim, Duration::ZERO).await;
+    }
+    let started = Instant::now();
+    let thought = tokio::select! {
+        thought = think(&worker, &claim, started) => thought,
+        () = lease::lost(&worker, &claim) => {
+            tracing::warn!(conversation = %claim.conversation, "another runtime took the conversation over");
+            metrics::TURNS.inc(["lease_lost"]);
+            return Next::Now;
+        }
+        () = worker.release.cancelled() => return hand_over(&worker, &claim).await,
+    };
+    match thought {
+        Ok(draft) => settle::commit(&worker, &claim, draft).await,
+        Err(failed) => retry_or_park(&worker, &claim, started, &failed).await,
+    }
+}
+
+async fn think(worker: &Worker, claim: &Claim, started: Instant) -> Result<Draft, Failed> {
+    if claim.attempt > ATTEMPTS {
+        return Err(Failed::TooManyAttempts);
+    }
+    let employee = worker.agents.employee(&claim.agent).await?;
+    let employee = employee.ok_or_else(|| Failed::UnknownAgent(claim.agent.to_string()))?;
+    let agent = &employee.agent.snapshot;
+    let lines = window::load(worker, claim, agent.window_messages).await?;
+    let messages = prompt(&employee.tenant.snapshot, agent, &lines, &claim.messages);
+    let asked = Instant::now();
+    let answer = worker.model.ask(&claim.agent, agent.models.len(), &messages).await;
+    let model_time = asked.elapsed();
+    metrics::MODEL_SECONDS_TAKEN.observe_duration([], model_time);
+    let mut draft = match answer {
+        Ok(answer) => answered(claim, &employee, answer),
+        Err(unavailable) => unanswered(claim, &employee, &unavailable),
+    };
+    draft.window = (lines, agent.window_messages);
+    draft.model_time = model_time;
+    draft.started = started;
+    draft.turn.elapsed = started.elapsed();
+    Ok(draft)
+}
+
+fn answered(claim: &Claim, employee: &Employee, answer: Answer) -> Draft {
+    let text = reply::clean(&answer.text);
+    let outcome = if text.is_some() { "answered" } else { "empty" };
+    let text = text.as_deref().unwrap_or(reply::EMPTY);
+    let mut draft = draft(claim, Some(employee), text, TurnOutcome::Answered, outcome);
+    draft.turn.provider = Some(answer.provider);
+    draft.turn.model = Some(answer.model);
+    draft.turn.tokens_in = answer.tokens_in;
+    draft.turn.tokens_out = answer.tokens_out;
+    draft.observation = Some(available());
+    draft
+}
+
+fn unanswered(claim: &Claim, employee: &Employee, unavailable: &Unavailable) -> Draft {
+    tracing::warn!(agent = %claim.agent, reason = unavailable.reason(), error = %unavailable, "no model answered");
+    metrics::MODEL_FAILURES.inc([unavailable.reason()]);
+    let outcome = TurnOutcome::ModelUnavailable;
+    let mut draft = draft(claim, Some(employee), reply::UNAVAILABLE, outcome, "model_unavailable");
+    draft.observation = Some(unavailable.observation());
+    draft
+}
+
+fn draft(
+    claim: &Claim,
+    employee: Option<&Employee>,
+    text: &str,
+    outcome: TurnOutcome,
+    label: &'static str,
+) -> Draft {
+    let revision = employee.map(|employee| employee.agent.revision.clone());
+    let turn = Turn {
+        reply: reply::compose(text, claim.last_seq == 0, employee),
+        outcome,
+        agent_revision: revision.unwrap_or_else(|| Revision::from_stored("none".to_owned())),
+        provider: None,
+        model: None,
+        tokens_in: 0,
+        tokens_out: 0,
+        elapsed: Duration::ZERO,
+    };
+    Draft {
+        turn,
+        outcome: label,
+        window: (Vec::new(), 0),
+        observation: None,
+        model_time: Duration::ZERO,
+        started: Instant::now(),
+    }
+}
+
+/// A failing message holds back only its own conversation, and not for ever.
+async fn retry_or_park(worker: &Worker, claim: &Claim, started: Instant, failed: &Failed) -> Next {
+    let attempt = claim.attempt;
+    let outage = matches!(failed, Failed::Store(error) if error.is_unavailable());
+    tracing::warn!(conversation = %claim.conversation, agent = %claim.agent, attempt, error = %failed, "a turn failed");
+    if attempt < ATTEMPTS || outage {
+        metrics::TURNS.inc(["retried"]);
+        return release(worker, claim, pause(worker, attempt)).await;
+    }
+    let parked = TurnOutcome::Parked { reason: failed.to_string() };
+    let employee = worker.agents.find(&claim.agent);
+    let mut draft = draft(claim, employee.as_ref(), reply::PARKED, parked, "parked");
+    draft.started = started;
+    draft.turn.elapsed = started.elapsed();
+    settle::commit(worker, claim, draft).await
+}
+
+/// Three times as long after each attempt.
+pub(crate) fn pause(worker: &Worker, attempt: u32) -> Duration {
+    jittered(worker.timing.retry * 3_u32.pow(attempt.clamp(1, ATTEMPTS) - 1))
+}
+
+/// Gives the lease back. Where that fails it runs out by itself.
+pub(crate) async fn release(worker: &Worker, claim: &Claim, delay: Duration) -> Next {
+    match worker.health.seen(worker.store.retry_later(claim, delay).await) {
+        Ok(()) if delay.is_zero() => Next::Now,
+        Ok(()) => Next::After(delay),
+        Err(StoreError::LeaseLost) => Next::Now,
+        Err(error) => {
+            tracing::warn!(conversation = %claim.conversation, %error, "a lease was not given back; it runs out");
+            Next::After(worker.timing.lease)
+        }
+    }
+}
+
+/// At shutdown: whoever runs next goes on at once.
+async fn hand_over(worker: &Worker, claim: &Claim) -> Next {
+    metrics::TURNS.inc(["released"]);
+    let next = release(worker, claim, Duration::ZERO).await;
+    worker.bus.publish(Signal::Inbox(worker.tenant)).await;
+    next
+}
