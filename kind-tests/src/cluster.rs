@@ -38,7 +38,8 @@ impl Cluster {
     }
 
     async fn enter(usage: Use) -> Result<Self> {
-        let client = Client::try_default().await.context("no cluster: set KUBECONFIG or run kind-tests/cluster/up")?;
+        let client =
+            Client::try_default().await.context("no cluster: set KUBECONFIG or run kind-tests/cluster/up")?;
         INSTALLED.get_or_try_init(|| platform::install(&client)).await?;
         Ok(Self { client, _use: usage })
     }

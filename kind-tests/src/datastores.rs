@@ -20,7 +20,8 @@ impl Postgres {
     pub async fn open() -> Result<Self> {
         let forward = Forward::open(NAMESPACE, "postgres", 5432).await?;
         let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/konstruct", forward.port);
-        let connection = PgConnection::connect(&url).await.context("connecting to the cluster's PostgreSQL")?;
+        let connection =
+            PgConnection::connect(&url).await.context("connecting to the cluster's PostgreSQL")?;
         Ok(Self { connection, _forward: forward })
     }
 
@@ -50,7 +51,11 @@ impl Postgres {
         for table in tables {
             let (name, column): (String, String) = (table.get(0), table.get(1));
             let count = format!("select count(*) from {name} where {column}::text = $1");
-            let rows: i64 = sqlx::query(sqlx::AssertSqlSafe(count)).bind(tenant).fetch_one(&mut self.connection).await?.get(0);
+            let rows: i64 = sqlx::query(sqlx::AssertSqlSafe(count))
+                .bind(tenant)
+                .fetch_one(&mut self.connection)
+                .await?
+                .get(0);
             if rows > 0 {
                 found.push((name, rows));
             }
@@ -69,7 +74,8 @@ impl Redis {
     pub async fn open() -> Result<Self> {
         let forward = Forward::open(NAMESPACE, "redis", 6379).await?;
         let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", forward.port))?;
-        let connection = client.get_multiplexed_async_connection().await.context("connecting to the cluster's Redis")?;
+        let connection =
+            client.get_multiplexed_async_connection().await.context("connecting to the cluster's Redis")?;
         Ok(Self { connection, _forward: forward })
     }
 

@@ -15,14 +15,24 @@ pub struct Forward {
 impl Forward {
     pub async fn open(namespace: &str, service: &str, port: u16) -> Result<Self> {
         let mut kubectl = Command::new("kubectl")
-            .args(["port-forward", "--namespace", namespace, &format!("service/{service}"), &format!(":{port}")])
+            .args([
+                "port-forward",
+                "--namespace",
+                namespace,
+                &format!("service/{service}"),
+                &format!(":{port}"),
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .context("starting kubectl port-forward")?;
-        let mut lines = BufReader::new(kubectl.stdout.take().context("kubectl has no standard output")?).lines();
-        let line = lines.next_line().await?.with_context(|| format!("no port-forward to {namespace}/{service}:{port}"))?;
+        let mut lines =
+            BufReader::new(kubectl.stdout.take().context("kubectl has no standard output")?).lines();
+        let line = lines
+            .next_line()
+            .await?
+            .with_context(|| format!("no port-forward to {namespace}/{service}:{port}"))?;
         let local = line
             .strip_prefix("Forwarding from 127.0.0.1:")
             .and_then(|rest| rest.split(' ').next())

@@ -14,14 +14,19 @@ pub async fn run(arguments: &[&str]) -> Result<String> {
 
 /// `kubectl apply --server-side` of YAML text.
 pub async fn apply(yaml: &str) -> Result<String> {
-    with_input(&["apply", "--server-side", "--force-conflicts", "--field-manager=konstruct-e2e", "-f", "-"], yaml).await
+    with_input(
+        &["apply", "--server-side", "--force-conflicts", "--field-manager=konstruct-e2e", "-f", "-"],
+        yaml,
+    )
+    .await
 }
 
 /// `kubectl apply --server-side` of a file or folder; returns the objects, `kind.group/name` a line.
 pub async fn apply_path_names(path: &Path) -> Result<String> {
     let path = path.to_str().context("the path is not UTF-8")?;
     let manager = "--field-manager=konstruct-e2e";
-    run(&["apply", "--server-side", "--force-conflicts", manager, "--recursive", "-o", "name", "-f", path]).await
+    run(&["apply", "--server-side", "--force-conflicts", manager, "--recursive", "-o", "name", "-f", path])
+        .await
 }
 
 /// Runs kubectl with text on its standard input.

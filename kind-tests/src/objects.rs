@@ -33,7 +33,9 @@ impl Kind {
         let (group, version, kind, plural) = match self {
             Self::Tenant => ("konstruct.dev", "v1alpha1", "Tenant", "tenants"),
             Self::Agent => ("konstruct.dev", "v1alpha1", "Agent", "agents"),
-            Self::ChannelConnection => ("konstruct.dev", "v1alpha1", "ChannelConnection", "channelconnections"),
+            Self::ChannelConnection => {
+                ("konstruct.dev", "v1alpha1", "ChannelConnection", "channelconnections")
+            }
             Self::LLMProvider => ("konstruct.dev", "v1alpha1", "LLMProvider", "llmproviders"),
             Self::Namespace => ("", "v1", "Namespace", "namespaces"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
@@ -73,9 +75,16 @@ pub fn text<'a>(condition: &'a Value, field: &str) -> &'a str {
 }
 
 /// Watches an object until a condition has the status (`True` or `False`); returns the condition.
-pub async fn await_status(api: &Api<DynamicObject>, name: &str, wanted: &str, status: &str, within: Duration) -> Result<Value> {
-    let reached =
-        |object: Option<&DynamicObject>| object.and_then(|object| condition(object, wanted)).is_some_and(|c| c["status"] == status);
+pub async fn await_status(
+    api: &Api<DynamicObject>,
+    name: &str,
+    wanted: &str,
+    status: &str,
+    within: Duration,
+) -> Result<Value> {
+    let reached = |object: Option<&DynamicObject>| {
+        object.and_then(|object| condition(object, wanted)).is_some_and(|c| c["status"] == status)
+    };
     let object = await_object(api, name, &format!("{wanted}={status}"), reached, within).await?;
     condition(&object, wanted).cloned().context("the condition went away")
 }
@@ -91,7 +100,9 @@ pub async fn await_object(
     let kind = api.resource_url().to_owned();
     let watch = await_condition(api.clone(), name, |object: Option<&DynamicObject>| wanted(object));
     match tokio::time::timeout(within, watch).await {
-        Ok(object) => object.with_context(|| format!("watching {kind}/{name}"))?.with_context(|| format!("{kind}/{name} went away")),
+        Ok(object) => object
+            .with_context(|| format!("watching {kind}/{name}"))?
+            .with_context(|| format!("{kind}/{name} went away")),
         Err(_) => Err(unreached(api, name, what, within).await),
     }
 }
@@ -108,7 +119,9 @@ pub async fn await_gone(api: &Api<DynamicObject>, name: &str, within: Duration) 
 
 async fn unreached(api: &Api<DynamicObject>, name: &str, what: &str, within: Duration) -> anyhow::Error {
     let seen = match api.get_opt(name).await {
-        Ok(Some(object)) => object.data.get("status").map_or_else(|| "no status".to_owned(), |s| format!("{s:#}")),
+        Ok(Some(object)) => {
+            object.data.get("status").map_or_else(|| "no status".to_owned(), |s| format!("{s:#}"))
+        }
         Ok(None) => "no such object".to_owned(),
         Err(error) => error.to_string(),
     };

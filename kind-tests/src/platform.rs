@@ -45,7 +45,7 @@ pub async fn install(client: &Client) -> Result<()> {
         rolled_out(namespace, name).await?;
     }
     let providers = api(client, Kind::LLMProvider, Some(NAMESPACE));
-    await_status(&providers, "shared-echo", "Ready", "True", Duration::from_secs(60)).await?;
+    await_status(&providers, "shared-echo", "Ready", "True", Duration::from_mins(1)).await?;
     Ok(())
 }
 
@@ -69,7 +69,14 @@ async fn apply_rendered(folder: &Path) -> Result<()> {
     let (definitions, rest): (Vec<&str>, Vec<&str>) =
         yaml.split("\n---\n").partition(|document| document.contains("\nkind: CustomResourceDefinition\n"));
     kubectl::apply(&definitions.join("\n---\n")).await?;
-    kubectl::run(&["wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinition", "--all"]).await?;
+    kubectl::run(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "customresourcedefinition",
+        "--all",
+    ])
+    .await?;
     kubectl::apply(&rest.join("\n---\n")).await?;
     Ok(())
 }

@@ -17,13 +17,23 @@ const WATCHED: [&str; 4] = ["tenants", "agents", "channelconnections", "llmprovi
 pub async fn second_pass(_alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
     audit::log()?;
     let selector = "app.kubernetes.io/name=konstruct-operator";
-    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, "--selector", selector, "--timeout=60s"]).await?;
+    kubectl::run(&[
+        "delete",
+        "pod",
+        "--namespace",
+        platform::NAMESPACE,
+        "--selector",
+        selector,
+        "--timeout=60s",
+    ])
+    .await?;
     let since = jiff::Timestamp::now();
     platform::rolled_out(platform::NAMESPACE, "konstruct-operator").await?;
-    until(Duration::from_secs(60), "the new operator watching all kinds", || async {
+    until(Duration::from_mins(1), "the new operator watching all kinds", || async {
         let requests = audit::requests(platform::OPERATOR, since)?;
         let watches = |kind: &&str| {
-            let of_kind = |r: &&audit::Request| r.object_ref.as_ref().is_some_and(|object| object.resource == *kind);
+            let of_kind =
+                |r: &&audit::Request| r.object_ref.as_ref().is_some_and(|object| object.resource == *kind);
             requests.iter().filter(of_kind).any(|r| r.verb == "list" || r.verb == "watch")
         };
         let missing: Vec<&str> = WATCHED.iter().filter(|kind| !watches(kind)).copied().collect();

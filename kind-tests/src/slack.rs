@@ -22,7 +22,8 @@ pub const SIGNING_SECRET: &str = "e2e-shared-signing-secret";
 
 /// `X-Slack-Signature` of a body, by Slack's published recipe.
 pub fn signature(secret: &str, timestamp: &str, body: &str) -> Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("an HMAC key of any length is good")?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).context("an HMAC key of any length is good")?;
     mac.update(format!("v0:{timestamp}:{body}").as_bytes());
     Ok(format!("v0={}", hex::encode(mac.finalize().into_bytes())))
 }
@@ -93,7 +94,8 @@ pub async fn send(gateway: &Forward, mention: &Mention) -> Result<()> {
 
 /// The texts that employees posted in a thread of the stand-in's channel.
 pub async fn replies(slack: &Forward, thread_ts: &str) -> Result<Vec<String>> {
-    let channel: Value = reqwest::get(slack.url(&format!("/_control/messages/{CHANNEL}"))).await?.json().await?;
+    let channel: Value =
+        reqwest::get(slack.url(&format!("/_control/messages/{CHANNEL}"))).await?.json().await?;
     let messages = channel["messages"].as_array().context("the stand-in listed no messages")?;
     let ours = messages.iter().filter(|m| m["thread_ts"] == thread_ts && m["user"] != PERSON);
     Ok(ours.filter_map(|m| m["text"].as_str()).map(str::to_owned).collect())
@@ -110,7 +112,12 @@ pub async fn reply(slack: &Forward, thread_ts: &str, within: Duration) -> Result
 /// Has the stand-in send what Slack sends when a person mentions the app: two signed events. Returns the message's `ts`.
 pub async fn mention_at_the_stand_in(slack: &Forward, text: &str) -> Result<String> {
     let message = json!({"channel": CHANNEL, "user": PERSON, "text": format!("<@{BOT}> {text}")});
-    let answer: Value =
-        reqwest::Client::new().post(slack.url("/_control/message")).json(&message).send().await?.json().await?;
+    let answer: Value = reqwest::Client::new()
+        .post(slack.url("/_control/message"))
+        .json(&message)
+        .send()
+        .await?
+        .json()
+        .await?;
     Ok(answer["message"]["ts"].as_str().context("the stand-in took no message")?.to_owned())
 }

@@ -39,14 +39,20 @@ impl<'a> TestTenant<'a> {
     pub async fn apply_all(&self) -> Result<()> {
         kubectl::apply(&self.tenant_yaml()).await?;
         self.namespace_made().await?;
-        kubectl::apply(&[self.agent_yaml("Answer in one sentence."), self.connections_yaml()].join("\n---\n")).await?;
+        kubectl::apply(
+            &[self.agent_yaml("Answer in one sentence."), self.connections_yaml()].join("\n---\n"),
+        )
+        .await?;
         Ok(())
     }
 
     /// Waits until there is a namespace to put objects into.
     pub async fn namespace_made(&self) -> Result<()> {
-        let there = |object: Option<&DynamicObject>| object.and_then(|o| condition(o, "NamespaceReady")).is_some_and(|c| c["status"] == "True");
-        await_object(&self.cluster.cluster_api(Kind::Tenant), &self.slug, "NamespaceReady", there, PATIENCE).await?;
+        let there = |object: Option<&DynamicObject>| {
+            object.and_then(|o| condition(o, "NamespaceReady")).is_some_and(|c| c["status"] == "True")
+        };
+        await_object(&self.cluster.cluster_api(Kind::Tenant), &self.slug, "NamespaceReady", there, PATIENCE)
+            .await?;
         Ok(())
     }
 
@@ -65,6 +71,11 @@ impl<'a> TestTenant<'a> {
 
     pub fn api(&self, kind: Kind) -> Api<DynamicObject> {
         self.cluster.api(kind, &self.namespace())
+    }
+
+    /// The tenant's PostgreSQL login role.
+    pub fn database_role(&self) -> String {
+        format!("kt_{}", self.slug.replace('-', "_"))
     }
 
     pub async fn uid(&self) -> Result<String> {

@@ -21,7 +21,8 @@ pub struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     pub async fn start(gateway: &'a Forward, chat_path: &str) -> Result<Self> {
         let http = reqwest::Client::new();
-        let response = http.post(gateway.url(&format!("{chat_path}/conversations"))).send().await?.error_for_status()?;
+        let response =
+            http.post(gateway.url(&format!("{chat_path}/conversations"))).send().await?.error_for_status()?;
         let started: Value = response.json().await?;
         let token = started["conversation"].as_str().context("no conversation token")?;
         Ok(Self { gateway, http, path: format!("{chat_path}/conversations/{token}"), seen: 0 })
@@ -33,12 +34,20 @@ impl<'a> Conversation<'a> {
         let url = self.gateway.url(&format!("{}/messages", self.path));
         let status = self.http.post(url).json(&message).send().await?.status();
         ensure!(status.as_u16() == 202, "the gateway answered a chat message with {status}");
-        tokio::time::timeout(within, self.next_line()).await.with_context(|| format!("no reply within {within:?}"))?
+        tokio::time::timeout(within, self.next_line())
+            .await
+            .with_context(|| format!("no reply within {within:?}"))?
     }
 
     async fn next_line(&mut self) -> Result<String> {
         let url = self.gateway.url(&format!("{}/events", self.path));
-        let response = self.http.get(url).header("Last-Event-ID", self.seen.to_string()).send().await?.error_for_status()?;
+        let response = self
+            .http
+            .get(url)
+            .header("Last-Event-ID", self.seen.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
         let mut events = response.bytes_stream().eventsource();
         while let Some(event) = events.next().await {
             let event = event.context("reading the chat's events")?;

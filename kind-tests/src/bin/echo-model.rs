@@ -29,7 +29,8 @@ async fn models(State(key): State<Arc<str>>, headers: HeaderMap) -> Response {
     if !authorized(&key, &headers) {
         return refused();
     }
-    Json(json!({"object": "list", "data": [{"id": "echo", "object": "model", "owned_by": "e2e"}]})).into_response()
+    Json(json!({"object": "list", "data": [{"id": "echo", "object": "model", "owned_by": "e2e"}]}))
+        .into_response()
 }
 
 async fn complete(State(key): State<Arc<str>>, headers: HeaderMap, Json(request): Json<Value>) -> Response {
@@ -41,7 +42,8 @@ async fn complete(State(key): State<Arc<str>>, headers: HeaderMap, Json(request)
     if request["stream"] == true {
         let chunk = json!({"id": "e2e", "object": "chat.completion.chunk", "created": 0, "model": request["model"],
             "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": "stop"}], "usage": usage});
-        let events = [chunk.to_string(), "[DONE]".to_owned()].map(|data| Ok::<_, Infallible>(Event::default().data(data)));
+        let events = [chunk.to_string(), "[DONE]".to_owned()]
+            .map(|data| Ok::<_, Infallible>(Event::default().data(data)));
         return Sse::new(futures::stream::iter(events)).into_response();
     }
     Json(json!({"id": "e2e", "object": "chat.completion", "created": 0, "model": request["model"],
@@ -61,7 +63,9 @@ fn refused() -> Response {
 /// The last message of a role: a text, or a list of parts with texts.
 fn content_of(request: &Value, role: &str) -> String {
     let messages = request["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let Some(message) = messages.iter().rfind(|message| message["role"] == role) else { return String::new() };
+    let Some(message) = messages.iter().rfind(|message| message["role"] == role) else {
+        return String::new();
+    };
     match &message["content"] {
         Value::String(text) => text.clone(),
         Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),

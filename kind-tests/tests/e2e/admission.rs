@@ -44,7 +44,11 @@ async fn the_refused_corpus_is_refused_for_the_stated_reason() -> Result<()> {
         let output = create(&file).await?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(!output.status.success(), "{} was accepted", file.display());
-        ensure!(said.contains(wanted), "{}: expected {wanted:?}, the API server said: {said}", file.display());
+        ensure!(
+            said.contains(wanted),
+            "{}: expected {wanted:?}, the API server said: {said}",
+            file.display()
+        );
     }
     Ok(())
 }
@@ -78,7 +82,10 @@ async fn identity_cannot_be_changed() -> Result<()> {
         arguments.extend(namespace.map(|namespace| ["--namespace", namespace]).into_iter().flatten());
         let output = kubectl::output(&arguments, None).await?;
         let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(!output.status.success() && said.contains(wanted), "{patch}: expected {wanted:?}, got: {said}");
+        ensure!(
+            !output.status.success() && said.contains(wanted),
+            "{patch}: expected {wanted:?}, got: {said}"
+        );
     }
     Ok(())
 }
@@ -88,8 +95,13 @@ async fn identity_cannot_be_changed() -> Result<()> {
 async fn defaults_are_filled_in_by_the_api_server() -> Result<()> {
     let cluster = Cluster::shared().await?;
     let tenant = TestTenant::new(&cluster, "defaults");
-    let stored = kubectl::with_input(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &tenant.tenant_yaml()).await?;
+    let stored =
+        kubectl::with_input(&["create", "--dry-run=server", "-o", "json", "-f", "-"], &tenant.tenant_yaml())
+            .await?;
     let stored: serde_json::Value = serde_json::from_str(&stored)?;
-    ensure!(stored["spec"]["quota"] == serde_json::json!({"pods": 10, "cpu": "2", "memory": "2Gi"}), "{stored:#}");
+    ensure!(
+        stored["spec"]["quota"] == serde_json::json!({"pods": 10, "cpu": "2", "memory": "2Gi"}),
+        "{stored:#}"
+    );
     Ok(())
 }

@@ -18,7 +18,9 @@ async fn the_model_is_given_the_persona_and_the_transparency_clause() -> Result<
     let gateway = cluster.gateway().await?;
     let path = tenant.chat_path().await?;
     let reply = Conversation::start(&gateway, &path).await?.ask("What is your name?", ANSWER).await?;
-    for wanted in ["Grace Hopper", "release engineer", "Calm and exact.", "Answer in one sentence.", "You are an AI"] {
+    for wanted in
+        ["Grace Hopper", "release engineer", "Calm and exact.", "Answer in one sentence.", "You are an AI"]
+    {
         ensure!(reply.contains(wanted), "{wanted:?} did not reach the model, which answered: {reply}");
     }
     Ok(())
@@ -78,7 +80,14 @@ async fn a_missing_secret_and_then_a_missing_key_are_named() -> Result<()> {
         let ready = object.and_then(|object| konstruct_kind_tests::objects::condition(object, "Ready"));
         ready.is_some_and(|ready| text(ready, "message").contains("apiKey"))
     };
-    konstruct_kind_tests::objects::await_object(&providers, "own", "naming the key apiKey", names_the_key, PATIENCE).await?;
+    konstruct_kind_tests::objects::await_object(
+        &providers,
+        "own",
+        "naming the key apiKey",
+        names_the_key,
+        PATIENCE,
+    )
+    .await?;
 
     kubectl::apply(&yaml).await?;
     kubectl::apply(&provider(&namespace, "own", "absent", "e2e-model-key")).await?;
@@ -104,7 +113,10 @@ async fn a_wrong_key_is_said_to_the_person_and_on_the_resources() -> Result<()> 
     let mention = slack::Mention::new(&tenant.team, "Are you there?");
     slack::send(&gateway, &mention).await?;
     let reply = slack::reply(&stand_in, &mention.ts, PATIENCE).await?;
-    ensure!(!reply.contains("not-the-key") && !reply.contains("Calm and exact."), "the reply says too much: {reply}");
+    ensure!(
+        !reply.contains("not-the-key") && !reply.contains("Calm and exact."),
+        "the reply says too much: {reply}"
+    );
     await_status(&tenant.api(Kind::LLMProvider), "own", "CredentialsValid", "False", PATIENCE).await?;
     await_status(&tenant.api(Kind::Agent), "grace", "ModelAvailable", "False", PATIENCE).await?;
 

@@ -93,7 +93,11 @@ async fn two_workspaces_are_never_crossed() -> Result<()> {
         let mention = slack::Mention::new(&tenant.team, "Which word?");
         slack::send(&gateway, &mention).await?;
         let reply = slack::reply(&stand_in, &mention.ts, PATIENCE).await?;
-        ensure!(reply.contains(&format!("Only say {word}.")), "{} was answered by another: {reply}", tenant.slug);
+        ensure!(
+            reply.contains(&format!("Only say {word}.")),
+            "{} was answered by another: {reply}",
+            tenant.slug
+        );
         Ok(())
     }))
     .await?;
@@ -108,9 +112,16 @@ async fn a_workspace_belongs_to_the_oldest_connection() -> Result<()> {
     let mut second = TestTenant::new(&cluster, "second");
     second.team.clone_from(&first.team);
     second.apply_all().await?;
-    let claimed = await_status(&second.api(Kind::ChannelConnection), "slack", "Claimed", "False", PATIENCE).await?;
-    ensure!(text(&claimed, "message").contains(&first.team), "the message does not name the workspace: {claimed:#}");
-    ensure!(!text(&claimed, "message").contains(&first.slug), "the message names another tenant: {claimed:#}");
+    let claimed =
+        await_status(&second.api(Kind::ChannelConnection), "slack", "Claimed", "False", PATIENCE).await?;
+    ensure!(
+        text(&claimed, "message").contains(&first.team),
+        "the message does not name the workspace: {claimed:#}"
+    );
+    ensure!(
+        !text(&claimed, "message").contains(&first.slug),
+        "the message names another tenant: {claimed:#}"
+    );
     await_status(&first.api(Kind::ChannelConnection), "slack", "Ready", "True", PATIENCE).await?;
     Ok(())
 }
@@ -138,13 +149,15 @@ async fn an_idle_runtime_holds_no_database_connection() -> Result<()> {
     let tenant = TestTenant::with_employee(&cluster, "idle").await?;
     let gateway = cluster.gateway().await?;
     Conversation::start(&gateway, &tenant.chat_path().await?).await?.ask("Hello", ANSWER).await?;
-    let role = format!("kt_{}", tenant.slug.replace('-', "_"));
+    let role = tenant.database_role();
     let mut postgres = Postgres::open().await?;
     let start = std::time::Instant::now();
     loop {
         match postgres.sessions(&role).await? {
             0 => return Ok(()),
-            held if start.elapsed() > ANSWER => anyhow::bail!("{held} connections after {ANSWER:?} without a message"),
+            held if start.elapsed() > ANSWER => {
+                anyhow::bail!("{held} connections after {ANSWER:?} without a message")
+            }
             _ => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }
@@ -156,7 +169,17 @@ async fn a_message_survives_the_runtime_being_stopped() -> Result<()> {
     let cluster = Cluster::shared().await?;
     let tenant = TestTenant::with_employee(&cluster, "stopped").await?;
     let namespace = tenant.namespace();
-    kubectl::run(&["delete", "pod", "--namespace", &namespace, "--all", "--wait=false", "--grace-period=0", "--force"]).await?;
+    kubectl::run(&[
+        "delete",
+        "pod",
+        "--namespace",
+        &namespace,
+        "--all",
+        "--wait=false",
+        "--grace-period=0",
+        "--force",
+    ])
+    .await?;
     let (gateway, stand_in) = (cluster.gateway().await?, cluster.slack().await?);
     let mention = slack::Mention::new(&tenant.team, "Still there?");
     slack::send(&gateway, &mention).await?;

@@ -14,7 +14,7 @@ async fn a_deleted_tenant_leaves_nothing_behind() -> Result<()> {
     let cluster = Cluster::shared().await?;
     let tenant = TestTenant::with_employee(&cluster, "gone").await?;
     let (uid, namespace) = (tenant.uid().await?, tenant.namespace());
-    let role = format!("kt_{}", tenant.slug.replace('-', "_"));
+    let role = tenant.database_role();
     let gateway = cluster.gateway().await?;
     let chat = tenant.chat_path().await?;
     Conversation::start(&gateway, &chat).await?.ask("Remember me", Duration::from_secs(30)).await?;
@@ -34,7 +34,13 @@ async fn a_deleted_tenant_leaves_nothing_behind() -> Result<()> {
     ensure!(!redis.has_user(&namespace).await?, "the Redis user {namespace} is left");
     let keys = redis.keys_with(&uid).await?;
     ensure!(keys.is_empty(), "keys are left in Redis: {keys:?}");
-    let status = slack::post(&gateway, "/slack/events", slack::SIGNING_SECRET, &slack::Mention::new(&tenant.team, "Hello?").body()).await?;
+    let status = slack::post(
+        &gateway,
+        "/slack/events",
+        slack::SIGNING_SECRET,
+        &slack::Mention::new(&tenant.team, "Hello?").body(),
+    )
+    .await?;
     ensure!(status == 200, "an event of a workspace that nobody has any more was answered with {status}");
     let page = reqwest::get(gateway.url(&chat)).await?.status();
     ensure!(page.as_u16() == 404, "the chat page of a deleted tenant answers {page}");
@@ -47,7 +53,8 @@ async fn a_deleted_connection_frees_its_workspace() -> Result<()> {
     let cluster = Cluster::shared().await?;
     let tenant = TestTenant::with_employee(&cluster, "free").await?;
     let namespace = tenant.namespace();
-    kubectl::run(&["delete", "channelconnection", "slack", "--namespace", &namespace, "--timeout=60s"]).await?;
+    kubectl::run(&["delete", "channelconnection", "slack", "--namespace", &namespace, "--timeout=60s"])
+        .await?;
     let mut next = TestTenant::new(&cluster, "next");
     next.team.clone_from(&tenant.team);
     next.apply_all().await?;

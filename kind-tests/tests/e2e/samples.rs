@@ -22,12 +22,20 @@ async fn the_samples_become_ready_and_answer() -> Result<()> {
             let api = cluster.api(kind, &namespace);
             for object in api.list(&ListParams::default()).await?.items {
                 let name = object.metadata.name.context("an object without a name")?;
-                let object = { await_status(&api, &name, "Ready", "True", PATIENCE).await?; api.get(&name).await? };
+                let object = {
+                    await_status(&api, &name, "Ready", "True", PATIENCE).await?;
+                    api.get(&name).await?
+                };
                 if let Some(path) = object.data.pointer("/status/chatPath").and_then(|path| path.as_str()) {
-                    let reply = Conversation::start(&gateway, path).await?.ask("What is your name?", Duration::from_secs(30)).await?;
-                    let agent = object.data["spec"]["agent"].as_str().context("a connection without an agent")?;
+                    let reply = Conversation::start(&gateway, path)
+                        .await?
+                        .ask("What is your name?", Duration::from_secs(30))
+                        .await?;
+                    let agent =
+                        object.data["spec"]["agent"].as_str().context("a connection without an agent")?;
                     let agent = cluster.api(Kind::Agent, &namespace).get(agent).await?;
-                    let shown = agent.data["spec"]["displayName"].as_str().context("an agent without a name")?;
+                    let shown =
+                        agent.data["spec"]["displayName"].as_str().context("an agent without a name")?;
                     ensure!(reply.contains(shown), "{shown} of {slug} answered: {reply}");
                 }
             }

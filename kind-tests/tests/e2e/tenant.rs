@@ -14,8 +14,14 @@ async fn a_tenant_gets_an_isolated_namespace_with_everything_in_it() -> Result<(
 
     let namespace = cluster.cluster_api(Kind::Namespace).get(&tenant.namespace()).await?;
     let labels = namespace.metadata.labels.clone().unwrap_or_default();
-    ensure!(labels.get("pod-security.kubernetes.io/enforce").map(String::as_str) == Some("restricted"), "{labels:?}");
-    ensure!(labels.contains_key("pod-security.kubernetes.io/enforce-version"), "the level is not pinned: {labels:?}");
+    ensure!(
+        labels.get("pod-security.kubernetes.io/enforce").map(String::as_str) == Some("restricted"),
+        "{labels:?}"
+    );
+    ensure!(
+        labels.contains_key("pod-security.kubernetes.io/enforce-version"),
+        "the level is not pinned: {labels:?}"
+    );
     ensure!(labels.get("konstruct.dev/tenant") == Some(&tenant.slug), "{labels:?}");
 
     for kind in [Kind::ResourceQuota, Kind::LimitRange] {
@@ -32,7 +38,10 @@ async fn a_tenant_gets_an_isolated_namespace_with_everything_in_it() -> Result<(
     ensure!(denies_everything, "no policy denies everything by default");
 
     let account = tenant.api(Kind::ServiceAccount).get("konstruct-runtime").await?;
-    ensure!(account.data["automountServiceAccountToken"] == false, "the runtime's token is mounted by default");
+    ensure!(
+        account.data["automountServiceAccountToken"] == false,
+        "the runtime's token is mounted by default"
+    );
     let deployment = tenant.api(Kind::Deployment).get("konstruct-runtime").await?;
     let pod = &deployment.data["spec"]["template"]["spec"];
     ensure!(pod["automountServiceAccountToken"] == false, "the runtime's pod gets a token of the API server");
@@ -45,9 +54,13 @@ async fn a_tenant_gets_an_isolated_namespace_with_everything_in_it() -> Result<(
         .collect();
     ensure!(audiences == ["konstruct-ai-gateway"], "audiences: {audiences:?}");
 
-    let role = format!("kt_{}", tenant.slug.replace('-', "_"));
+    let role = tenant.database_role();
     ensure!(Postgres::open().await?.has_role(&role).await?, "no PostgreSQL role {role}");
-    ensure!(Redis::open().await?.has_user(&tenant.namespace()).await?, "no Redis user {}", tenant.namespace());
+    ensure!(
+        Redis::open().await?.has_user(&tenant.namespace()).await?,
+        "no Redis user {}",
+        tenant.namespace()
+    );
     Ok(())
 }
 
@@ -71,13 +84,19 @@ async fn a_namespace_that_exists_is_refused_and_untouched() -> Result<()> {
     let tenants = cluster.cluster_api(Kind::Tenant);
     let refused = await_status(&tenants, &tenant.slug, "NamespaceReady", "False", PATIENCE).await?;
     ensure!(text(&refused, "reason") == "NamespaceConflict", "{refused:#}");
-    ensure!(text(&refused, "message").contains(&namespace), "the message does not name the namespace: {refused:#}");
+    ensure!(
+        text(&refused, "message").contains(&namespace),
+        "the message does not name the namespace: {refused:#}"
+    );
     await_status(&tenants, &tenant.slug, "Ready", "False", PATIENCE).await?;
 
     kubectl::run(&["delete", "tenant", &tenant.slug, "--timeout=60s"]).await?;
     let after = cluster.cluster_api(Kind::Namespace).get(&namespace).await?;
     ensure!(before.metadata.resource_version == after.metadata.resource_version, "the namespace was touched");
-    ensure!(tenant.api(Kind::NetworkPolicy).list(&ListParams::default()).await?.items.is_empty(), "policies were put there");
+    ensure!(
+        tenant.api(Kind::NetworkPolicy).list(&ListParams::default()).await?.items.is_empty(),
+        "policies were put there"
+    );
     let service_accounts = tenant.api(Kind::ServiceAccount).list(&ListParams::default()).await?.items;
     let ours = service_accounts.iter().find(|a| a.metadata.name.as_deref() != Some("default"));
     ensure!(ours.is_none(), "a service account was put there");
@@ -91,7 +110,8 @@ async fn drift_is_repaired() -> Result<()> {
     let cluster = Cluster::shared().await?;
     let tenant = TestTenant::with_employee(&cluster, "drift").await?;
     let policies = tenant.api(Kind::NetworkPolicy);
-    let name = policies.list(&ListParams::default()).await?.items.first().and_then(|p| p.metadata.name.clone());
+    let name =
+        policies.list(&ListParams::default()).await?.items.first().and_then(|p| p.metadata.name.clone());
     let name = name.context("no network policies")?;
     let before = policies.get(&name).await?;
     policies.delete(&name, &kube::api::DeleteParams::default()).await?;
