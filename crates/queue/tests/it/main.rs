@@ -99,9 +99,23 @@ async fn a_tenants_user_reaches_its_own_prefix_only() {
 
     let client = redis::Client::open(url.expose_secret()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    for command in ["KEYS", "SCAN", "FLUSHALL", "CONFIG", "ACL", "EVAL", "MONITOR", "CLIENT", "DEBUG", "INFO"]
-    {
-        let refused = redis::cmd(command).arg("x").query_async::<redis::Value>(&mut connection).await;
+    for command in [
+        "KEYS *",
+        "SCAN 0",
+        "FLUSHALL",
+        "CONFIG GET *",
+        "ACL LIST",
+        "EVAL return 0",
+        "CLIENT LIST",
+        "INFO",
+        "DEL x",
+    ] {
+        let mut words = command.split(' ');
+        let mut request = redis::cmd(words.next().unwrap());
+        words.for_each(|word| {
+            request.arg(word);
+        });
+        let refused = request.query_async::<redis::Value>(&mut connection).await;
         assert_eq!(refused.unwrap_err().code(), Some("NOPERM"), "{command}");
     }
     let mut pubsub = client.get_async_pubsub().await.unwrap();
