@@ -134,13 +134,13 @@ impl Provider {
 
 /// `base` with a path appended.
 fn address(base: &str, path: &str) -> Result<Url, Invalid> {
-    let url: Url = format!("{}{path}", base.trim_end_matches('/')).parse().map_err(|_| Invalid::BaseUrl)?;
+    let mut url: Url = base.parse().map_err(|_| Invalid::BaseUrl)?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if plain && url.has_host() && matches!(url.scheme(), "http" | "https") {
-        Ok(url)
-    } else {
-        Err(Invalid::BaseUrl)
+    if !(plain && url.has_host() && matches!(url.scheme(), "http" | "https")) {
+        return Err(Invalid::BaseUrl);
     }
+    url.set_path(&format!("{}{path}", url.path().trim_end_matches('/')));
+    Ok(url)
 }
 
 /// A key as a header that no log shows. White space around it, such as the line break that `kubectl create secret
