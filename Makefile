@@ -1,0 +1,37 @@
+# `make run` and `make test` need Rust, Python and nothing else that they do not install themselves.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check ci setup cluster-up cluster-down test-cluster
+
+MANIFESTS ?= manifests/samples
+
+help: ## Shows this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' $(MAKEFILE_LIST) | expand -t 24
+
+run: setup ## Runs everything in one process on the sample manifests (MANIFESTS=folder for others)
+	@cargo build --package konstruct-konstruct
+	@scripts/konstruct dev $(MANIFESTS)
+
+test: setup ## Runs every test that needs no cluster, against a PostgreSQL and a Redis of its own
+	@cargo build --quiet --package konstruct-local-services --bin with-services
+	@cargo run --quiet --package konstruct-local-services --bin with-services -- cargo test
+
+check: ## Checks formatting, lints and the rules of the repository
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo xtask check
+
+ci: ## Runs what a change has to pass
+	.ci/run
+
+setup: ## Installs what is missing (Debian packages, a PostgreSQL in .cache)
+	@scripts/setup
+
+cluster-up: ## Starts a real Kubernetes on this machine: kind where Docker runs, own processes elsewhere
+	kind-tests/cluster/up
+
+cluster-down: ## Stops it and removes what it left
+	kind-tests/cluster/down
+
+test-cluster: ## Runs the end-to-end tests on the cluster of KUBECONFIG, else on the one of cluster-up
+	kind-tests/run
