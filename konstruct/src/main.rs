@@ -1,1 +1,23 @@
-fn main() {}
+//! The one executable: `konstruct <role>`.
+
+mod cli;
+mod completion;
+mod crd;
+mod dev;
+mod healthcheck;
+mod migrate;
+mod roles;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            cli::report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The command line.
+
+use std::future::Future;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::{completion, crd, dev, healthcheck, migrate, roles};
+
+/// AI employees in the channels a team already uses, declared as Kubernetes resources.
+#[derive(Debug, Parser)]
+#[command(name = "konstruct", version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs everything in one process from a folder of manifests: no cluster, no key.
+    Dev(Box<dev::Args>),
+    /// Reconciles the custom resources of a cluster.
+    Operator(Box<roles::Role<konstruct_operator::Args>>),
+    /// The public door for channels: receives webhooks, serves chats, sends replies.
+    Gateway(Box<roles::Role<konstruct_gateway::Args>>),
+    /// The only door to models: holds provider keys, meters, falls back.
+    AiGateway(Box<roles::Role<konstruct_ai_gateway::Args>>),
+    /// The AI employees of one tenant.
+    Runtime(Box<roles::Role<konstruct_runtime::Args>>),
+    /// Brings the database schema up to date and gives the roles their passwords.
+    Migrate(migrate::Args),
+    /// Prints the CustomResourceDefinitions as YAML.
+    Crd,
+    /// Asks a readiness address; for probes in an image without a shell.
+    Healthcheck(healthcheck::Args),
+    /// Prints completions for a shell.
+    Completion(completion::Args),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Dev(args) => block_on(dev::run(*args)),
+            Command::Operator(role) => block_on(role.run(konstruct_operator::run)),
+            Command::Gateway(role) => block_on(role.run(konstruct_gateway::run)),
+            Command::AiGateway(role) => block_on(role.run(konstruct_ai_gateway::run)),
+            Command::Runtime(role) => block_on(role.run(konstruct_runtime::run)),
+            Command::Migrate(args) => block_on(migrate::run(args)),
+            Command::Crd => crd::run(),
+            Command::Healthcheck(args) => block_on(healthcheck::run(args)),
+            Command::Completion(args) => completion::run(&args),
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?
+        .block_on(work)
+}
+
+/// One line on standard error, causes included.
+#[allow(clippy::print_stderr, reason = "the output of a command-line tool")]
+pub(crate) fn report(error: &anyhow::Error) {
+    eprintln!("konstruct: {error:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_valid() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_secret_can_be_given_as_an_argument() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let secret =
+                    ["token", "password", "secret", "key", "url"].iter().any(|word| argument.ends_with(word));
+                let public = ["ai-gateway-url", "slack-base-url"].contains(&argument);
+                assert!(!secret || public, "{} --{argument}", command.get_name());
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What objects refer to, found among the declared ones: the counterpart of the operator's `dereference`.
+
+use konstruct_controllers::agent::{self, ProviderFacts};
+use konstruct_controllers::channel_connection::dereference::{AgentState, older};
+use konstruct_controllers::framework::ownership::Ownership;
+use konstruct_controllers::framework::secrets::{self, SecretLookup};
+use konstruct_controllers::{channel_connection, llm_provider, tenant};
+use konstruct_crds::{ChannelConnection, LLMProvider, SecretKeyRef, Tenant};
+use konstruct_domain::snapshot::SecretField;
+use konstruct_domain::{Kind, Slug, TenantId};
+use konstruct_store::{KeyError, Keyring};
+use kube::ResourceExt;
+
+use super::admission::{Object, Objects, Secrets};
+use super::compile::{Key, SYSTEM_NAMESPACE};
+
+/// No namespace is in the way and no pod needs room in a quota.
+pub(crate) fn of_tenant(tenant: &Tenant, all: &[Object<Tenant>]) -> tenant::Dereferenced {
+    let same_slug = |other: &&Object<Tenant>| other.object.spec.slug == tenant.spec.slug;
+    let oldest =
+        all.iter().filter(same_slug).min_by_key(|other| other.object.metadata.creation_timestamp.clone());
+    let older = oldest.map(|oldest| oldest.object.name_any()).filter(|name| *name != tenant.name_any());
+    let id = tenant.spec.slug.parse().map_or(TenantId::PLATFORM, |slug| TenantId::from_slug(&slug));
+    tenant::Dereferenced { id, namespace: Ownership::Vacant, older_with_slug: older, runtime: None }
+}
+
+pub(crate) fn of_provider(
+    provider: &LLMProvider,
+    shared: bool,
+    secrets: &Secrets,
+    keyring: &Keyring,
+) -> Result<llm_provider::Dereferenced, KeyError> {
+    let namespace = provider.namespace().unwrap_or_default();
+    let api_key = llm_provider::dereference::api_key_ref(provider)
+        .map(|(_, reference)| secret(secrets, keyring, &namespace, SecretField::ProviderApiKey, reference))
+        .transpose()?;
+    Ok(llm_provider::Dereferenced { shared, api_key })
+}
+
+pub(crate) fn of_agent(
+    slug: Slug,
+    tenant: TenantId,
+    providers: &[Object<LLMProvider>],
+    in_force: impl Fn(&Key) -> bool,
+) -> agent::Dereferenced {
+    let in_namespace = |namespace: &str, owner: TenantId, shared: bool| {
+        let of_it =
+            providers.iter().filter(|declared| declared.object.namespace().as_deref() == Some(namespace));
+        let facts = of_it.map(|declared| {
+            let name = declared.object.name_any();
+            let compiled = in_force(&Key { tenant: owner, kind: Kind::LLMProvider, name: name.clone() });
+            (name, ProviderFacts { compiled, ..ProviderFacts::of(&declared.object, shared) })
+        });
+        facts.collect()
+    };
+    agent::Dereferenced {
+        own: in_namespace(&slug.namespace(), tenant, false),
+        shared: in_namespace(SYSTEM_NAMESPACE, TenantId::PLATFORM, true),
+        slug,
+    }
+}
+
+pub(crate) fn of_connection(
+    connection: &ChannelConnection,
+    tenant: TenantId,
+    agent: AgentState,
+    objects: &Objects,
+    keyring: &Keyring,
+) -> Result<channel_connection::Dereferenced, KeyError> {
+    let namespace = connection.namespace().unwrap_or_default();
+    let slack = connection.spec.slack.as_ref();
+    let look_up = |field: SecretField, reference: Option<&SecretKeyRef>| {
+        reference.map(|reference| secret(&objects.secrets, keyring, &namespace, field, reference)).transpose()
+    };
+    let claimants = slack.map(|slack| {
+        let of_account = |other: &&Object<ChannelConnection>| {
+            other.object.spec.slack.as_ref().is_some_and(|other| other.team_id == slack.team_id)
+        };
+        objects.connections.iter().filter(of_account).map(|declared| &declared.object)
+    });
+    Ok(channel_connection::Dereferenced {
+        public_id: keyring.public_id(tenant, &connection.name_any())?,
+        agent,
+        bot_token: look_up(SecretField::SlackBotToken, slack.map(|slack| &slack.bot_token_ref))?,
+        signing_secret: look_up(
+            SecretField::SlackSigningSecret,
+            slack.and_then(|slack| slack.signing_secret_ref.as_ref()),
+        )?,
+        rival: claimants.and_then(|claimants| older(connection, claimants)),
+    })
+}
+
+fn secret(
+    secrets: &Secrets,
+    keyring: &Keyring,
+    namespace: &str,
+    field: SecretField,
+    reference: &SecretKeyRef,
+) -> Result<SecretLookup, KeyError> {
+    let data = secrets.get(&(namespace.to_owned(), reference.name.clone()));
+    secrets::look_up(keyring, field, data, reference)
+}

@@ -1,0 +1,281 @@
+//! One run of `konstruct dev`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use konstruct_ai_gateway::LocalTokens;
+use konstruct_domain::revision::Revision;
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
+use konstruct_queue::Bus;
+use secrecy::SecretString;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::admission::{Admission, Objects};
+use super::banner::Banner;
+use super::compile::{Compiled, Item, Key, Known, Snapshot, compile};
+use super::folder::Folder;
+use super::keys::Keys;
+use super::model::{self, FoundModel};
+use super::platform::{self, Platform, Roles};
+use super::problem::Problem;
+use super::publish::Publisher;
+use super::runtimes::Runtimes;
+use super::services::Services;
+use super::slack::{self, Room, Workspace};
+use super::watch::FolderWatch;
+use super::{Args, terminal};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+/// After a pass that PostgreSQL or Redis prevented.
+const RETRY: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(crate) struct Session {
+    services: Services,
+    publisher: Publisher,
+    runtimes: Runtimes,
+    roles: Roles,
+    room: Arc<Room>,
+    folder: Folder,
+    admission: Admission,
+    model: Option<FoundModel>,
+    gateway_url: String,
+    slack_page: Option<String>,
+    shared_signing_secret: SecretString,
+    compiled: Compiled,
+    /// Published by the last pass; serving means that these are loaded.
+    awaited: Vec<(Key, Revision)>,
+}
+
+impl Session {
+    /// Starts the servers and the shared roles. Nothing is in force yet.
+    pub(crate) async fn start(args: &Args, shutdown: &CancellationToken) -> Result<Self> {
+        let mut folder = Folder::new(args.folder.clone());
+        let mut admission = Admission::new();
+        let reading = folder.read().with_context(|| format!("cannot read {}", args.folder.display()))?;
+        let (objects, _) = admission.admit(&reading);
+
+        let keys = Keys::open(&args.state)?;
+        let starting =
+            Services::start(&args.state, secret_variable("DATABASE_URL"), secret_variable("REDIS_URL"));
+        let (services, model) = tokio::join!(starting, model::find());
+        let services = services?;
+        services.migrate(&keys).await?;
+
+        let gateway = platform::bind(args.port).await?;
+        let ai_gateway = platform::bind(0).await?;
+        let real_slack = args.slack_base_url.clone().or_else(|| real_slack(&objects));
+        let slack = if real_slack.is_some() { None } else { Some(platform::bind(args.slack_port).await?) };
+        let url = |listener: &tokio::net::TcpListener| {
+            Ok::<_, std::io::Error>(format!("http://{}", listener.local_addr()?))
+        };
+        let gateway_url = url(&gateway)?;
+        let ai_gateway_url = url(&ai_gateway)?;
+        let slack_page = slack.as_ref().map(url).transpose()?;
+        let stand_in = slack_page.as_ref().map(|page| format!("{page}/api"));
+        let tokens = LocalTokens::new(keys.bytes("runtime-tokens"));
+        let shared_signing_secret =
+            secret_variable("SLACK_SIGNING_SECRET").unwrap_or_else(|| keys.password("shared-slack-app"));
+        let platform = Platform {
+            gateway,
+            ai_gateway,
+            slack,
+            slack_base_url: real_slack.or(stand_in).unwrap_or_else(|| platform::SLACK.to_owned()),
+            shared_signing_secret: shared_signing_secret.clone(),
+            tokens: tokens.clone(),
+        };
+        let publisher = Publisher {
+            store: platform::operator_store(&services, &keys)?,
+            bus: Bus::connect(services.redis_url())?,
+            keys: keys.clone(),
+        };
+        let room = Arc::new(Room::default());
+        let roles = platform.start(&services, &keys, Arc::clone(&room), shutdown)?;
+        let runtimes = Runtimes { ai_gateway_url, tokens, keys, running: BTreeMap::new() };
+        Ok(Self {
+            services,
+            publisher,
+            runtimes,
+            roles,
+            room,
+            folder,
+            admission,
+            model,
+            gateway_url,
+            slack_page,
+            shared_signing_secret,
+            compiled: Compiled::default(),
+            awaited: Vec::new(),
+        })
+    }
+
+    /// Brings what serves in line with the folder. Problems are shown; what they are about keeps serving as it was.
+    pub(crate) async fn reload(&mut self) -> Result<Vec<String>> {
+        let reading =
+            self.folder.read().with_context(|| format!("cannot read {}", self.folder.path().display()))?;
+        let (objects, refused) = self.admission.admit(&reading);
+        let in_force = self.publisher.in_force().await?;
+        let known = Known {
+            keyring: self.publisher.store.keyring(),
+            in_force: &in_force,
+            model: self.model.as_ref(),
+        };
+        let compiled = compile(&objects, &known)?;
+        let mut said = Vec::new();
+        if reading.complete {
+            said.extend(self.remove(&compiled, &in_force).await?);
+        }
+        for (slug, tenant) in &compiled.tenants {
+            if self.compiled.tenants.get(slug) != Some(tenant) {
+                self.publisher.provision(slug, tenant).await?;
+            }
+            self.runtimes.ensure(&self.services, slug, tenant.id)?;
+        }
+        let changes = self.publisher.publish(&compiled).await?;
+        said.extend(changes.published.iter().map(|(key, _)| format!("in force: {}", compiled.describe(key))));
+        self.awaited = changes.published;
+        self.room.set_workspaces(self.workspaces(&compiled));
+
+        let mut problems: Vec<Problem> =
+            [reading.problems, refused, compiled.problems.clone(), changes.refused].concat();
+        problems.sort();
+        terminal::show_problems(&problems);
+        self.compiled = compiled;
+        Ok(said)
+    }
+
+    /// Takes out of force what is no longer declared, whole tenants included.
+    async fn remove(&mut self, compiled: &Compiled, in_force: &BTreeSet<Key>) -> Result<Vec<String>> {
+        let mut said = Vec::new();
+        for (slug, id) in self.publisher.abandoned(&compiled.tenants).await? {
+            self.runtimes.stop(&slug).await;
+            self.publisher.erase(&slug, id).await?;
+            said.push(format!("erased: tenant {slug} with everything it had"));
+        }
+        let withdrawn = self.publisher.withdraw(compiled, in_force).await?;
+        said.extend(withdrawn.iter().map(|key| format!("no longer in force: {}", compiled.describe(key))));
+        Ok(said)
+    }
+
+    /// Waits until the shared roles are ready and every change has been loaded by the role that serves it.
+    pub(crate) async fn wait_until_serving(&mut self) -> Result<()> {
+        if timeout(PATIENCE, self.roles.wait_until_ready()).await.is_err() {
+            bail!("not ready after {} s:\n{}", PATIENCE.as_secs(), self.roles.report());
+        }
+        let publisher = &self.publisher;
+        let awaited = &self.awaited;
+        let loaded = async {
+            while !publisher.all_loaded(awaited).await? {
+                sleep(POLL).await;
+            }
+            Ok(())
+        };
+        match timeout(PATIENCE, loaded).await {
+            Ok(outcome) => outcome,
+            Err(_) => bail!("what was published is not loaded after {} s: see the log", PATIENCE.as_secs()),
+        }
+    }
+
+    /// Serves until shutdown, following the folder.
+    pub(crate) async fn serve(
+        &mut self,
+        watch: &mut FolderWatch,
+        shutdown: &CancellationToken,
+    ) -> Result<()> {
+        let mut failed = false;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                failure = self.roles.first_failure(), if !shutdown.is_cancelled() => return Err(failure),
+                () = watch.changed() => {}
+                () = sleep(RETRY), if failed => {}
+            }
+            failed = match self.follow().await {
+                Ok(()) => false,
+                Err(error) => {
+                    tracing::warn!("the change is not in force yet, trying again: {error:#}");
+                    true
+                }
+            };
+        }
+    }
+
+    async fn follow(&mut self) -> Result<()> {
+        let said = self.reload().await?;
+        self.wait_until_serving().await?;
+        for line in &said {
+            terminal::say(line);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn banner(&self, log: &Path, took: Duration) -> String {
+        let workspaces = self.workspaces(&self.compiled);
+        let banner = Banner {
+            compiled: &self.compiled,
+            gateway_url: &self.gateway_url,
+            slack_page: self.slack_page.as_deref(),
+            workspaces: &workspaces,
+            model: self.model.as_ref(),
+            services: &self.services.describe(),
+            folder: self.folder.path(),
+            log,
+            seconds: took.as_secs_f64(),
+        };
+        banner.text()
+    }
+
+    /// The Slack workspaces of all connections, those with an app of their own first.
+    fn workspaces(&self, compiled: &Compiled) -> Vec<Workspace> {
+        let mut found: Vec<Workspace> =
+            compiled.items.iter().filter_map(|(key, item)| self.workspace(compiled, key, item)).collect();
+        let shared = format!("{}/slack/events", self.gateway_url);
+        found.sort_by_key(|workspace| workspace.events_url == shared);
+        found
+    }
+
+    fn workspace(&self, compiled: &Compiled, key: &Key, item: &Item) -> Option<Workspace> {
+        let Snapshot::Connection(connection) = &item.snapshot else { return None };
+        let ChannelSnapshot::Slack(slack) = &connection.channel else { return None };
+        let secret = |field: SecretField| {
+            item.secrets.iter().find(|(of, _)| *of == field).map(|(_, value)| value.clone())
+        };
+        let own_secret = secret(SecretField::SlackSigningSecret);
+        let path = own_secret.as_ref().map_or_else(String::new, |_| format!("/{}", connection.public_id));
+        Some(Workspace {
+            team_id: slack.team_id.clone(),
+            tenant: compiled.tenant_name(key.tenant),
+            agent: compiled.agent_name(key.tenant, connection.agent.as_str()),
+            bot_token: secret(SecretField::SlackBotToken)?,
+            signing_secret: own_secret.unwrap_or_else(|| self.shared_signing_secret.clone()),
+            events_url: format!("{}/slack{path}/events", self.gateway_url),
+        })
+    }
+
+    /// Stops runtimes first, so that their last replies are still committed and served.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        self.runtimes.stop_all().await;
+        if timeout(STOP_TIMEOUT, self.roles.finish()).await.is_err() {
+            tracing::warn!("a role does not stop");
+        }
+        self.services.stop().await
+    }
+}
+
+/// Slack's own address when a bot token looks like one that Slack gave.
+fn real_slack(objects: &Objects) -> Option<String> {
+    let mut values = objects.secrets.values().flat_map(|secret| secret.values());
+    let real =
+        values.any(|value| std::str::from_utf8(value).is_ok_and(|text| slack::is_real_token(text.trim())));
+    real.then(|| platform::SLACK.to_owned())
+}
+
+fn secret_variable(name: &str) -> Option<SecretString> {
+    env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
