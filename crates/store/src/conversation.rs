@@ -35,15 +35,18 @@ impl TenantStore {
     /// Leases the conversation that has waited longest.
     pub async fn claim(&self, owner: &str, lease: Duration) -> Result<Option<Claim>> {
         let mut connection = self.pool().acquire().await?;
+        // Materialised: a join that ran the selection again would lease a second conversation, which nobody works on.
         let leased = sqlx::query!(
-            "update konstruct.conversation c
+            "with next as materialized (
+                 select c.tenant_id, c.conversation_id
+                 from konstruct.inbox i join konstruct.conversation c using (tenant_id, conversation_id)
+                 where i.state = 'pending' and c.retry_at <= now()
+                 and (c.lease_until is null or c.lease_until < now())
+                 order by i.inbox_id limit 1 for update of c skip locked)
+             update konstruct.conversation c
              set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
                  attempt = c.attempt + 1
-             from (select c.tenant_id, c.conversation_id
-                   from konstruct.inbox i join konstruct.conversation c using (tenant_id, conversation_id)
-                   where i.state = 'pending' and c.retry_at <= now()
-                   and (c.lease_until is null or c.lease_until < now())
-                   order by i.inbox_id limit 1 for update of c skip locked) next
+             from next
              where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
              returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt",
             owner,

@@ -31,17 +31,20 @@ impl Store {
     /// Leases the oldest reply that is due and has no unsent reply before it in its conversation.
     pub async fn claim_outbox(&self, tenant: TenantId, owner: &str) -> Result<Option<OutboxItem>> {
         let mut transaction = self.begin(tenant).await?;
+        // Materialised: a join that ran the selection again would lease a second reply, which nobody sends.
         let row = sqlx::query!(
-            "update konstruct.outbox o
+            "with next as materialized (
+                 select p.tenant_id, p.reply_id, p.in_doubt from konstruct.outbox p
+                 where p.state = 'pending' and p.due_at <= now()
+                 and (p.lease_until is null or p.lease_until < now())
+                 and not exists (select from konstruct.outbox e
+                                 where e.tenant_id = p.tenant_id and e.conversation_id = p.conversation_id
+                                 and e.state = 'pending' and e.outbox_seq < p.outbox_seq)
+                 order by p.outbox_seq limit 1 for update skip locked)
+             update konstruct.outbox o
              set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = o.fence + 1,
                  attempt = o.attempt + 1, in_doubt = true
-             from (select p.tenant_id, p.reply_id, p.in_doubt from konstruct.outbox p
-                   where p.state = 'pending' and p.due_at <= now()
-                   and (p.lease_until is null or p.lease_until < now())
-                   and not exists (select from konstruct.outbox e
-                                   where e.tenant_id = p.tenant_id and e.conversation_id = p.conversation_id
-                                   and e.state = 'pending' and e.outbox_seq < p.outbox_seq)
-                   order by p.outbox_seq limit 1 for update skip locked) next
+             from next
              where (o.tenant_id, o.reply_id) = (next.tenant_id, next.reply_id)
              returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.fence,
                  next.in_doubt",
