@@ -20,17 +20,7 @@ use crate::scalars;
     shortname = "kagent",
     category = "konstruct",
     validation = scalars::name_rule(),
-    printcolumn(name = "Name shown", type_ = "string", json_path = ".spec.displayName"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Display name","type":"string","jsonPath":".spec.displayName"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AgentSpec {
@@ -104,7 +94,7 @@ pub struct AgentStatus {
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, ResolvedRefs, Loaded, ModelAvailable.
+    /// What is true of the object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -117,4 +107,4 @@ pub struct AgentStatus {
     pub revision: Option<String>,
 }
 
-conditions::impl_resource_status!(AgentStatus);
+conditions::impl_resource_status!(AgentStatus: Ready, Reconciling, Stalled, ResolvedRefs, Loaded, ModelAvailable);

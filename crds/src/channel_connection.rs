@@ -21,17 +21,7 @@ use crate::scalars;
     shortname = "kchan",
     category = "konstruct",
     validation = scalars::name_rule(),
-    printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agent"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Agent","type":"string","jsonPath":".spec.agent"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [
     {
@@ -114,7 +104,7 @@ pub struct ChannelConnectionStatus {
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, Loaded.
+    /// What is true of the object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -135,4 +125,4 @@ pub struct ChannelConnectionStatus {
     pub chat_path: Option<String>,
 }
 
-conditions::impl_resource_status!(ChannelConnectionStatus);
+conditions::impl_resource_status!(ChannelConnectionStatus: Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, Loaded);

@@ -207,6 +207,9 @@ pub fn set(conditions: &mut Vec<Condition>, mut condition: Condition) {
 
 /// What the status of every kind has.
 pub trait ResourceStatus: Clone + Default + PartialEq + Serialize {
+    /// The conditions that the kind can have.
+    const CONDITIONS: &'static [ConditionType];
+
     fn conditions(&self) -> &[Condition];
     fn conditions_mut(&mut self) -> &mut Vec<Condition>;
     fn observed_generation(&self) -> Option<i64>;
@@ -230,8 +233,11 @@ pub trait ResourceStatus: Clone + Default + PartialEq + Serialize {
 }
 
 macro_rules! impl_resource_status {
-    ($status:ty) => {
+    ($status:ty: $($condition:ident),* $(,)?) => {
         impl $crate::conditions::ResourceStatus for $status {
+            const CONDITIONS: &'static [$crate::conditions::ConditionType] =
+                &[$($crate::conditions::ConditionType::$condition),*];
+
             fn conditions(&self) -> &[$crate::conditions::Condition] {
                 &self.conditions
             }

@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions as they are installed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps,
+    CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt as _;
 
@@ -37,10 +37,10 @@ pub fn file_name(crd: &CustomResourceDefinition) -> String {
     format!("{}.yaml", crd.spec.names.plural)
 }
 
-/// An optional field of ours is absent or has a value; it is never null. With `nullable` in the schema, `has()`
-/// would hold for `slack: null`, and a union could be met by nothing.
+/// What all kinds have in common beyond what the derive macro writes.
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
+        version.additional_printer_columns.get_or_insert_default().extend(status_columns());
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             deny_null(schema);
         }
@@ -48,9 +48,37 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-fn deny_null(schema: &mut JSONSchemaProps) {
-    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrArray;
+/// The columns after a kind's own, the same for all kinds.
+fn status_columns() -> [CustomResourceColumnDefinition; 5] {
+    let ready = |field| format!(r#".status.conditions[?(@.type=="Ready")].{field}"#);
+    [
+        column("Ready", "string", ready("status"), None),
+        column("Reason", "string", ready("reason"), None),
+        column("Message", "string", ready("message"), Some(1)),
+        column("Revision", "string", ".status.revision".to_owned(), Some(1)),
+        column("Age", "date", ".metadata.creationTimestamp".to_owned(), None),
+    ]
+}
 
+/// A column with a priority above zero is shown by `kubectl get -o wide`.
+fn column(
+    name: &str,
+    type_: &str,
+    json_path: String,
+    priority: Option<i32>,
+) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: type_.to_owned(),
+        json_path,
+        priority,
+        ..Default::default()
+    }
+}
+
+/// An optional field of ours is absent or has a value; it is never null. With `nullable` in the schema, `has()`
+/// would hold for `slack: null`, and a union could be met by nothing.
+fn deny_null(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
         deny_null(property);

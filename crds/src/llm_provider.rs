@@ -22,17 +22,7 @@ use crate::scalars;
     shortname = "kllm",
     category = "konstruct",
     validation = scalars::name_rule(),
-    printcolumn(name = "Models", type_ = "string", json_path = ".spec.models"),
-    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Models","type":"string","jsonPath":".spec.models"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.anthropic) ? 1 : 0) + (has(self.openai) ? 1 : 0) + (has(self.scripted) ? 1 : 0) == 1",
@@ -169,7 +159,7 @@ pub struct LLMProviderStatus {
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, CredentialsValid, Reachable, Loaded.
+    /// What is true of the object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -182,4 +172,4 @@ pub struct LLMProviderStatus {
     pub revision: Option<String>,
 }
 
-conditions::impl_resource_status!(LLMProviderStatus);
+conditions::impl_resource_status!(LLMProviderStatus: Ready, Reconciling, Stalled, CredentialsValid, Reachable, Loaded);

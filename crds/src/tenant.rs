@@ -19,26 +19,8 @@ use crate::scalars;
     derive = "PartialEq",
     shortname = "kt",
     category = "konstruct",
-    printcolumn(name = "Slug", type_ = "string", json_path = ".spec.slug"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
-        priority = 1
-    ),
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = 1),
-    printcolumn(name = "Revision", type_ = "string", json_path = ".status.revision", priority = 1),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name":"Slug","type":"string","jsonPath":".spec.slug"}"#,
+    printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".status.namespace","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TenantSpec {
@@ -81,7 +63,7 @@ pub struct TenantStatus {
     /// The generation that this status describes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady.
+    /// What is true of the object.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -98,4 +80,4 @@ pub struct TenantStatus {
     pub namespace: Option<String>,
 }
 
-conditions::impl_resource_status!(TenantStatus);
+conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady);

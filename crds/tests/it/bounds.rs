@@ -9,8 +9,7 @@ fn check(schema: &Value, field: &str, unbounded: &mut Vec<String>) {
         Some("array") => schema["maxItems"].is_u64(),
         Some("object") if schema["additionalProperties"].is_object() => schema["maxProperties"].is_u64(),
         Some("object") => schema["x-kubernetes-preserve-unknown-fields"].is_null(),
-        Some("integer") => true,
-        Some("boolean") => true,
+        Some("integer" | "boolean") => true,
         _ => false,
     };
     if !bounded {
