@@ -1,0 +1,21 @@
+//! From a valid agent to its snapshot. Pure.
+
+use konstruct_crds::{AgentSpec, Memory};
+use konstruct_domain::snapshot::AgentSnapshot;
+
+use super::validate::Validated;
+
+pub fn snapshot(agent: &Validated) -> AgentSnapshot {
+    // Named one by one: a field of the spec that nobody uses does not compile.
+    let AgentSpec { display_name, role, persona, instructions, models: _, memory } = &agent.spec;
+    let Memory { window_messages } = memory;
+    AgentSnapshot {
+        name: agent.name.clone(),
+        display_name: display_name.clone(),
+        role: role.clone(),
+        persona: persona.clone(),
+        instructions: instructions.clone(),
+        models: agent.models.clone(),
+        window_messages: *window_messages,
+    }
+}

@@ -1,0 +1,93 @@
+//! Agent: one AI employee. Compiled into a snapshot that the tenant's runtime reads.
+
+mod apply;
+pub mod build;
+pub mod dereference;
+mod status;
+pub mod validate;
+
+use std::sync::Arc;
+
+use konstruct_crds::{Agent, AgentStatus};
+use konstruct_domain::Kind;
+use kube::{Api, ResourceExt};
+
+pub use dereference::{Dereferenced, ProviderFacts};
+pub use validate::Validated;
+
+use crate::framework::cache::{Cache, namespace_of};
+use crate::framework::controller::{Next, Reconciler};
+use crate::framework::names::TenantRef;
+use crate::framework::tenancy::Tenancy;
+use crate::framework::{finalizer, publish, report};
+use crate::{Context, Error};
+
+pub(crate) struct Agents {
+    pub(crate) context: Arc<Context>,
+}
+
+impl Reconciler for Agents {
+    type Object = Agent;
+    const NAME: &'static str = "agent";
+    const MANAGER: &'static str = "konstruct-agent";
+
+    fn cache(&self) -> &Cache<Agent> {
+        &self.context.caches.agents
+    }
+
+    fn api(&self, agent: &Agent) -> Api<Agent> {
+        Api::namespaced(self.context.client.clone(), namespace_of(agent))
+    }
+
+    async fn reconcile(&self, agent: Arc<Agent>) -> Result<Next, Error> {
+        let tenancy = self.context.tenancy(namespace_of(&*agent));
+        if agent.metadata.deletion_timestamp.is_some() {
+            return self.clean_up(&agent, &tenancy).await;
+        }
+        match tenancy {
+            Tenancy::Tenant(tenant) => self.compile(agent, &tenant).await,
+            Tenancy::Leaving(_) => Ok(Next::Gone),
+            Tenancy::Platform | Tenancy::Nobody => {
+                self.write(&agent, &status::nobodys(&agent)).await?;
+                Ok(Next::Gone)
+            }
+        }
+    }
+
+    fn requeue_dependents(&self, agent: &Agent) {
+        self.context.requeue_connections_naming(agent);
+    }
+}
+
+impl Agents {
+    async fn compile(&self, agent: Arc<Agent>, tenant: &TenantRef) -> Result<Next, Error> {
+        let agent = finalizer::ensure(&self.api(&agent), self.cache(), agent).await?;
+        let found = dereference::dereference(&self.context, &agent, tenant);
+        match validate::validate(&agent, &found) {
+            Ok(valid) => {
+                let applied = apply::apply(&self.context, &apply::prepare(tenant.id, &valid)).await?;
+                self.write(&agent, &status::published(&agent, &valid, &applied)).await?;
+                Ok(report::next_after(&applied, false))
+            }
+            Err(problems) => {
+                self.write(&agent, &status::invalid(&agent, &problems)).await?;
+                Ok(report::next_with_problems(&problems))
+            }
+        }
+    }
+
+    async fn clean_up(&self, agent: &Agent, tenancy: &Tenancy) -> Result<Next, Error> {
+        if let Some(tenant) = tenancy.id() {
+            publish::withdraw(&self.context, tenant, Kind::Agent, &agent.name_any()).await?;
+        }
+        finalizer::release(&self.api(agent), self.cache(), agent).await?;
+        Ok(Next::Gone)
+    }
+
+    async fn write(&self, agent: &Agent, status: &AgentStatus) -> Result<(), Error> {
+        crate::framework::status::write(&self.api(agent), self.cache(), Self::MANAGER, agent, status).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,45 @@
+//! What an Agent's status says. Pure.
+
+use konstruct_crds::{Agent, AgentStatus, ConditionType, Reason};
+use konstruct_domain::observation::Condition as Observed;
+
+use super::validate::Validated;
+use crate::Problem;
+use crate::framework::cache::namespace_of;
+use crate::framework::publish::Applied;
+use crate::framework::report;
+use crate::framework::status::StatusBuilder;
+
+const READER: &str = "the tenant's runtime";
+
+pub(super) fn published(agent: &Agent, valid: &Validated, applied: &Applied) -> AgentStatus {
+    let mut builder = StatusBuilder::new(agent);
+    builder.set(ConditionType::ResolvedRefs, true, Reason::Succeeded, "every model of the chain was found");
+    report::loaded(&mut builder, applied, READER);
+    // Says how the last turn went. It does not decide about Ready: it would stay false after a repair until
+    // somebody writes.
+    report::observed(&mut builder, applied, Observed::ModelAvailable);
+    match &valid.fault {
+        Some(fault) if applied.loaded() => {
+            builder.waiting(Reason::ProviderNotReady, fault);
+        }
+        _ => report::ready_unless_observed(&mut builder, applied, READER, "the employee answers"),
+    }
+    builder.finish()
+}
+
+pub(super) fn invalid(agent: &Agent, problems: &[Problem]) -> AgentStatus {
+    let mut builder = StatusBuilder::new(agent);
+    report::problems(&mut builder, problems);
+    if let Some(problem) = problems.iter().find(|problem| problem.field.starts_with("spec.models")) {
+        builder.set(ConditionType::ResolvedRefs, false, problem.reason, problem.to_string());
+    }
+    builder.keep(ConditionType::ModelAvailable);
+    builder.finish()
+}
+
+pub(super) fn nobodys(agent: &Agent) -> AgentStatus {
+    let mut builder = StatusBuilder::new(agent);
+    report::nobodys(&mut builder, namespace_of(agent), false);
+    builder.finish()
+}

@@ -1,0 +1,116 @@
+//! What a ChannelConnection refers to: its Agent, its Secrets, and who else wants the same account.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use konstruct_crds::conditions::ResourceStatus;
+use konstruct_crds::{ChannelConnection, Slack};
+use konstruct_domain::snapshot::SecretField;
+use kube::ResourceExt;
+
+use crate::framework::cache::namespace_of;
+use crate::framework::names::TenantRef;
+use crate::framework::secrets::{self, SecretLookup};
+use crate::framework::tenancy::Tenancy;
+use crate::{Context, Error};
+
+#[derive(Clone, Debug)]
+pub struct Dereferenced {
+    /// Unguessable and stable: `keyring.public_id(tenant, name)`.
+    pub public_id: String,
+    pub agent: AgentState,
+    /// What stands behind the references of `spec.slack`; None where the spec names none.
+    pub bot_token: Option<SecretLookup>,
+    pub signing_secret: Option<SecretLookup>,
+    /// An older connection that has the same channel account.
+    pub rival: Option<Rival>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentState {
+    Missing,
+    /// It exists, and no snapshot of it is in force.
+    NotCompiled,
+    Compiled,
+}
+
+/// Who keeps the account. Another tenant's names are nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rival {
+    SameTenant { connection: String },
+    AnotherTenant,
+}
+
+pub(super) async fn dereference(
+    context: &Context,
+    connection: &ChannelConnection,
+    tenant: &TenantRef,
+) -> Result<Dereferenced, Error> {
+    let slack = connection.spec.slack.as_ref();
+    let keyring = context.store.keyring();
+    let namespace = tenant.namespace();
+    let bot_token = slack.map(|slack| (&slack.bot_token_ref, SecretField::SlackBotToken));
+    let signing_secret =
+        slack.and_then(|slack| Some((slack.signing_secret_ref.as_ref()?, SecretField::SlackSigningSecret)));
+    let mut lookups = Vec::new();
+    for reference in [bot_token, signing_secret] {
+        lookups.push(match reference {
+            None => None,
+            Some((reference, field)) => {
+                Some(secrets::read(&context.client, keyring, &namespace, field, reference).await?)
+            }
+        });
+    }
+    let signing_secret = lookups.pop().flatten();
+    let bot_token = lookups.pop().flatten();
+    Ok(Dereferenced {
+        public_id: keyring.public_id(tenant.id, &connection.name_any())?,
+        agent: agent_state(context, &namespace, &connection.spec.agent),
+        bot_token,
+        signing_secret,
+        rival: slack.and_then(|slack| rival(context, connection, slack)),
+    })
+}
+
+fn agent_state(context: &Context, namespace: &str, name: &str) -> AgentState {
+    match context.caches.agents.get(namespace, name) {
+        Some(agent) if agent.metadata.deletion_timestamp.is_some() => AgentState::Missing,
+        None => AgentState::Missing,
+        Some(agent) if agent.status.as_ref().is_some_and(|status| status.revision().is_some()) => {
+            AgentState::Compiled
+        }
+        Some(_) => AgentState::NotCompiled,
+    }
+}
+
+fn rival(context: &Context, connection: &ChannelConnection, slack: &Slack) -> Option<Rival> {
+    let all = context.caches.connections.all();
+    let claimants = all.iter().filter(|other| {
+        let same_account = other.spec.slack.as_ref().is_some_and(|other| other.team_id == slack.team_id);
+        let in_force = matches!(context.tenancy(namespace_of(&***other)), Tenancy::Tenant(_));
+        same_account && in_force
+    });
+    older(connection, claimants.map(|claimant| &**claimant))
+}
+
+/// The oldest of the claimants, if that is not this connection. Ages tie within a second; the UID decides then, the
+/// same way whoever asks.
+pub fn older<'a>(
+    connection: &ChannelConnection,
+    claimants: impl Iterator<Item = &'a ChannelConnection>,
+) -> Option<Rival> {
+    let oldest = claimants
+        .filter(|claimant| {
+            claimant.metadata.deletion_timestamp.is_none() && claimant.uid() != connection.uid()
+        })
+        .min_by(|one, other| age(one).cmp(&age(other)))?;
+    (age(oldest) < age(connection)).then(|| {
+        if oldest.namespace() == connection.namespace() {
+            Rival::SameTenant { connection: oldest.name_any() }
+        } else {
+            Rival::AnotherTenant
+        }
+    })
+}
+
+fn age(connection: &ChannelConnection) -> (Option<&Time>, Option<&str>) {
+    (connection.metadata.creation_timestamp.as_ref(), connection.metadata.uid.as_deref())
+}

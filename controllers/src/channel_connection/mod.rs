@@ -1,0 +1,132 @@
+//! ChannelConnection: where people reach an agent. Compiled into a snapshot that the gateway reads.
+
+mod apply;
+pub mod build;
+pub mod dereference;
+mod status;
+pub mod validate;
+
+use std::sync::Arc;
+
+use konstruct_crds::{ChannelConnection, ChannelConnectionStatus, Reason};
+use kube::{Api, ResourceExt};
+
+pub use dereference::{AgentState, Dereferenced, Rival};
+pub use validate::Validated;
+
+use apply::Outcome;
+
+use crate::framework::cache::{Cache, namespace_of};
+use crate::framework::controller::{Next, Reconciler};
+use crate::framework::names::TenantRef;
+use crate::framework::tenancy::Tenancy;
+use crate::framework::{finalizer, report};
+use crate::{Context, Error, Problem};
+
+pub(crate) struct ChannelConnections {
+    pub(crate) context: Arc<Context>,
+}
+
+impl Reconciler for ChannelConnections {
+    type Object = ChannelConnection;
+    const NAME: &'static str = "channel_connection";
+    const MANAGER: &'static str = "konstruct-channel-connection";
+
+    fn cache(&self) -> &Cache<ChannelConnection> {
+        &self.context.caches.connections
+    }
+
+    fn api(&self, connection: &ChannelConnection) -> Api<ChannelConnection> {
+        Api::namespaced(self.context.client.clone(), namespace_of(connection))
+    }
+
+    async fn reconcile(&self, connection: Arc<ChannelConnection>) -> Result<Next, Error> {
+        let tenancy = self.context.tenancy(namespace_of(&*connection));
+        if connection.metadata.deletion_timestamp.is_some() {
+            return self.clean_up(&connection, &tenancy).await;
+        }
+        match tenancy {
+            Tenancy::Tenant(tenant) => self.compile(connection, &tenant).await,
+            Tenancy::Leaving(_) => Ok(Next::Gone),
+            Tenancy::Platform | Tenancy::Nobody => {
+                self.write(&connection, &status::nobodys(&connection)).await?;
+                Ok(Next::Gone)
+            }
+        }
+    }
+
+    /// Nothing refers to a connection.
+    fn requeue_dependents(&self, _: &ChannelConnection) {}
+}
+
+impl ChannelConnections {
+    async fn compile(&self, connection: Arc<ChannelConnection>, tenant: &TenantRef) -> Result<Next, Error> {
+        let connection = finalizer::ensure(&self.api(&connection), self.cache(), connection).await?;
+        let found = dereference::dereference(&self.context, &connection, tenant).await?;
+        let valid = match validate::validate(&connection, &found) {
+            Ok(valid) => valid,
+            Err(problems) => return self.refuse(&connection, tenant, &problems).await,
+        };
+        let prepared = apply::prepare(tenant.id, &valid);
+        match apply::apply(&self.context, valid.account(), &prepared).await? {
+            Outcome::InForce(applied) => {
+                self.write(&connection, &status::published(&connection, &valid, &applied)).await?;
+                Ok(report::next_after(&applied, found.bot_token.is_some()))
+            }
+            Outcome::AccountTaken => {
+                let problem = validate::account_problem(&Rival::AnotherTenant);
+                self.refuse(&connection, tenant, &[problem]).await?;
+                // Whoever has the row is not to be seen, so nobody tells when it is free.
+                Ok(Next::Retry)
+            }
+        }
+    }
+
+    /// The last valid revision keeps serving, unless the account is an older connection's.
+    async fn refuse(
+        &self,
+        connection: &ChannelConnection,
+        tenant: &TenantRef,
+        problems: &[Problem],
+    ) -> Result<Next, Error> {
+        if problems.iter().any(|problem| problem.reason == Reason::AccountConflict) {
+            self.withdraw(connection, tenant.id).await?;
+        }
+        self.write(connection, &status::invalid(connection, problems)).await?;
+        Ok(report::next_with_problems(problems))
+    }
+
+    async fn clean_up(&self, connection: &ChannelConnection, tenancy: &Tenancy) -> Result<Next, Error> {
+        if let Some(tenant) = tenancy.id() {
+            self.withdraw(connection, tenant).await?;
+        }
+        finalizer::release(&self.api(connection), self.cache(), connection).await?;
+        Ok(Next::Gone)
+    }
+
+    async fn withdraw(
+        &self,
+        connection: &ChannelConnection,
+        tenant: konstruct_domain::TenantId,
+    ) -> Result<(), Error> {
+        apply::withdraw(&self.context, tenant, &connection.name_any()).await?;
+        if connection.metadata.deletion_timestamp.is_some()
+            && let Some(slack) = &connection.spec.slack
+        {
+            self.context.requeue_connections_claiming(&slack.team_id);
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        connection: &ChannelConnection,
+        status: &ChannelConnectionStatus,
+    ) -> Result<(), Error> {
+        let api = self.api(connection);
+        crate::framework::status::write(&api, self.cache(), Self::MANAGER, connection, status).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Every field of the spec lands somewhere, and every mistake is said.

@@ -1,0 +1,103 @@
+//! What every controller works with, and who has to be looked at again when something changes.
+
+use std::sync::Arc;
+
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_queue::Bus;
+use konstruct_store::Store;
+use kube::{Client, ResourceExt};
+
+use crate::framework::cache::namespace_of;
+use crate::framework::caches::Caches;
+use crate::framework::fence::Fence;
+use crate::framework::queue::Queue;
+use crate::framework::tenancy::Tenancy;
+use crate::settings::Settings;
+
+pub struct Context {
+    pub client: Client,
+    pub store: Store,
+    pub bus: Bus,
+    pub settings: Settings,
+    pub caches: Caches,
+    pub queues: Queues,
+    pub fence: Fence,
+}
+
+pub struct Queues {
+    pub tenants: Queue<Tenant>,
+    pub agents: Queue<Agent>,
+    pub connections: Queue<ChannelConnection>,
+    pub providers: Queue<LLMProvider>,
+}
+
+impl Context {
+    pub fn tenancy(&self, namespace: &str) -> Tenancy {
+        Tenancy::of_namespace(&self.caches, &self.settings.system_namespace, namespace)
+    }
+
+    pub fn requeue_all_tenants(&self) {
+        self.queues.tenants.add_all(&self.caches.tenants.all());
+    }
+
+    pub fn requeue_all_agents(&self) {
+        self.queues.agents.add_all(&self.caches.agents.all());
+    }
+
+    pub fn requeue_all_connections(&self) {
+        self.queues.connections.add_all(&self.caches.connections.all());
+    }
+
+    pub fn requeue_all_providers(&self) {
+        self.queues.providers.add_all(&self.caches.providers.all());
+    }
+
+    /// A child changed: its tenant repairs it.
+    pub fn requeue_tenant_of(&self, namespace: &str) {
+        if let Tenancy::Tenant(tenant) | Tenancy::Leaving(tenant) = self.tenancy(namespace) {
+            self.queues.tenants.add("", &tenant.name);
+        }
+    }
+
+    /// Tenants that compete for a slug: the next one in line takes over.
+    pub fn requeue_tenants_with_slug(&self, slug: &str) {
+        let all = self.caches.tenants.all();
+        self.queues.tenants.add_all(all.iter().filter(|tenant| tenant.spec.slug == slug));
+    }
+
+    /// Everything of ours in a namespace.
+    pub fn requeue_objects_in(&self, namespace: &str) {
+        self.queues.agents.add_all(&self.caches.agents.in_namespace(namespace));
+        self.queues.connections.add_all(&self.caches.connections.in_namespace(namespace));
+        self.queues.providers.add_all(&self.caches.providers.in_namespace(namespace));
+    }
+
+    /// Agents whose chain names the provider: those of its namespace, or of all if it is shared.
+    pub fn requeue_agents_naming(&self, provider: &LLMProvider) {
+        let (namespace, name) = (namespace_of(provider), provider.name_any());
+        let agents = if namespace == self.settings.system_namespace {
+            self.caches.agents.all()
+        } else {
+            self.caches.agents.in_namespace(namespace)
+        };
+        let names_it = |agent: &&Arc<Agent>| agent.spec.models.iter().any(|entry| entry.provider == name);
+        self.queues.agents.add_all(agents.iter().filter(names_it));
+    }
+
+    pub fn requeue_connections_naming(&self, agent: &Agent) {
+        let name = agent.name_any();
+        let connections = self.caches.connections.in_namespace(namespace_of(agent));
+        self.queues
+            .connections
+            .add_all(connections.iter().filter(|connection| connection.spec.agent == name));
+    }
+
+    /// Connections that compete for a Slack workspace.
+    pub fn requeue_connections_claiming(&self, team_id: &str) {
+        let connections = self.caches.connections.all();
+        let claims_it = |connection: &&Arc<ChannelConnection>| {
+            connection.spec.slack.as_ref().is_some_and(|slack| slack.team_id == team_id)
+        };
+        self.queues.connections.add_all(connections.iter().filter(claims_it));
+    }
+}

@@ -1,0 +1,171 @@
+//! Runs a reconciler: bounded concurrency, a deadline, growing delays for what fails, and everything that is said about
+//! a pass from outside. The reconcilers themselves only name their steps.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{FutureExt, StreamExt, stream};
+use konstruct_crds::conditions::ResourceStatus;
+use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use tokio::sync::mpsc;
+
+use super::backoff::Backoff;
+use super::cache::{Cache, namespace_of};
+use super::events::{Events, transitions};
+use super::status::{self, Root};
+use crate::Error;
+use crate::error::with_sources;
+
+/// A pass that takes longer is given up and tried again: something it waits for hangs.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+/// How often what waits for somebody else is looked at, in case a signal was lost.
+const WAITING: Duration = Duration::from_secs(5);
+
+/// One controller.
+pub trait Reconciler: Send + Sync + 'static {
+    type Object: Root;
+    /// For metrics and logs: `tenant`.
+    const NAME: &'static str;
+    /// Owner of the fields that this controller writes.
+    const MANAGER: &'static str;
+
+    fn cache(&self) -> &Cache<Self::Object>;
+    fn api(&self, object: &Self::Object) -> Api<Self::Object>;
+    fn reconcile(&self, object: Arc<Self::Object>) -> impl Future<Output = Result<Next, Error>> + Send;
+    /// The object got ready or stopped being so, or was compiled for the first time: who depends on it?
+    fn requeue_dependents(&self, object: &Self::Object);
+}
+
+/// When a pass that went well wants to be followed by another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Look again after this time: soon when there is something to wait for, late in case a watch missed something.
+    After(Duration),
+    /// Somebody else has to do something, who will tell.
+    Waiting,
+    /// Nobody will tell: look again with growing delays.
+    Retry,
+    /// The object is gone.
+    Gone,
+}
+
+/// What is measured of the passes.
+pub trait Metrics: Send + Sync + 'static {
+    fn reconciled(&self, controller: &'static str, outcome: &'static str, took: Duration);
+}
+
+/// Runs passes for what the queue names, until the future is dropped.
+pub async fn run<R: Reconciler>(
+    reconciler: Arc<R>,
+    mut queue: mpsc::UnboundedReceiver<ObjectRef<R::Object>>,
+    concurrency: u16,
+    events: Events,
+    metrics: Arc<dyn Metrics>,
+) {
+    let requests = stream::poll_fn(move |context| queue.poll_recv(context))
+        .map(|reference| Ok::<_, Infallible>(ReconcileRequest::from(reference)));
+    let store = reconciler.cache().store();
+    let observer = Arc::new(Observer { reconciler, events, metrics, backoff: Backoff::default() });
+    let reconcile = |object, observer: Arc<Observer<R>>| {
+        async move { Ok::<_, Infallible>(observer.pass(object).await) }.boxed()
+    };
+    let config = Config::default().concurrency(concurrency);
+    applier(reconcile, |_, never: &Infallible, _| match *never {}, observer, store, requests, config)
+        // An object that was queued and is gone meanwhile is all that can come here.
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+struct Observer<R> {
+    reconciler: Arc<R>,
+    events: Events,
+    metrics: Arc<dyn Metrics>,
+    backoff: Backoff,
+}
+
+impl<R: Reconciler> Observer<R> {
+    async fn pass(&self, object: Arc<R::Object>) -> Action {
+        let object = status::newest(self.reconciler.cache(), &object);
+        let uid = object.uid().unwrap_or_default();
+        let started = Instant::now();
+        let result = tokio::time::timeout(DEADLINE, self.reconciler.reconcile(Arc::clone(&object)))
+            .await
+            .unwrap_or(Err(Error::Deadline(DEADLINE.as_secs())));
+        let outcome = match &result {
+            Ok(_) => "ok",
+            Err(error) => error.category(),
+        };
+        self.metrics.reconciled(R::NAME, outcome, started.elapsed());
+        if let Err(error) = &result {
+            self.report(&object, error).await;
+        }
+        self.tell(&object).await;
+        match result {
+            Ok(Next::After(after)) => {
+                self.backoff.succeeded(&uid);
+                Action::requeue(after)
+            }
+            Ok(Next::Waiting) => {
+                self.backoff.succeeded(&uid);
+                Action::requeue(WAITING)
+            }
+            Ok(Next::Gone) => {
+                self.backoff.succeeded(&uid);
+                Action::await_change()
+            }
+            Ok(Next::Retry) | Err(_) => Action::requeue(self.backoff.failed(&uid)),
+        }
+    }
+
+    /// Logs a failure and says it in the status.
+    async fn report(&self, object: &Arc<R::Object>, error: &Error) {
+        if error.is_conflict() {
+            // Somebody wrote between our read and our write. The next pass reads again.
+            tracing::debug!(controller = R::NAME, name = object.name_any(), %error, "a pass begins again");
+            return;
+        }
+        tracing::warn!(
+            controller = R::NAME,
+            namespace = namespace_of(&**object),
+            name = object.name_any(),
+            error = with_sources(error),
+            "a pass failed and is tried again"
+        );
+        let object = status::newest(self.reconciler.cache(), object);
+        let status = status::after_failure(&*object, error);
+        let api = self.reconciler.api(&object);
+        let write = status::write(&api, self.reconciler.cache(), R::MANAGER, &*object, &status);
+        if let Ok(Err(error)) = tokio::time::timeout(DEADLINE, write).await {
+            tracing::debug!(%error, "the failure could not be written to the status");
+        }
+    }
+
+    /// Compares the status with the one before the pass, and tells people and dependents what has changed.
+    async fn tell(&self, before: &Arc<R::Object>) {
+        let after = status::newest(self.reconciler.cache(), before);
+        let (old, new) = (status_of(&**before), status_of(&*after));
+        if old == new {
+            return;
+        }
+        if is_compiled(&old) != is_compiled(&new) || is_ready(&old) != is_ready(&new) {
+            self.reconciler.requeue_dependents(&after);
+        }
+        self.events.publish(&*after, transitions(old.conditions(), new.conditions())).await;
+    }
+}
+
+fn status_of<K: Root>(object: &K) -> K::Status {
+    object.status().cloned().unwrap_or_default()
+}
+
+fn is_compiled<S: ResourceStatus>(status: &S) -> bool {
+    status.revision().is_some()
+}
+
+fn is_ready<S: ResourceStatus>(status: &S) -> bool {
+    status.condition(konstruct_crds::ConditionType::Ready).is_some_and(konstruct_crds::Condition::is_true)
+}

@@ -1,0 +1,55 @@
+//! Which tenant an object belongs to. Decided by the namespace and nothing that the object itself says.
+
+use konstruct_crds::Tenant;
+use konstruct_domain::{Slug, TenantId};
+use kube::ResourceExt;
+
+use super::caches::Caches;
+use super::names::{TENANT_NAME, TenantRef};
+use super::ownership::owner;
+
+/// Whose an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tenancy {
+    Tenant(TenantRef),
+    /// The tenant is being deleted: nothing new is put in force.
+    Leaving(TenantRef),
+    /// The operator's own namespace.
+    Platform,
+    Nobody,
+}
+
+impl Tenancy {
+    /// Of a namespaced object.
+    pub fn of_namespace(caches: &Caches, system_namespace: &str, namespace: &str) -> Self {
+        if namespace == system_namespace {
+            return Self::Platform;
+        }
+        let Some(space) = caches.namespaces.get("", namespace) else { return Self::Nobody };
+        let tenant = space.annotations().get(TENANT_NAME).and_then(|name| caches.tenants.get("", name));
+        let Some(reference) = tenant.as_deref().and_then(tenant_ref) else { return Self::Nobody };
+        if owner(&space) != Some(reference.id) || reference.namespace() != namespace {
+            Self::Nobody
+        } else if tenant.is_some_and(|tenant| tenant.metadata.deletion_timestamp.is_some()) {
+            Self::Leaving(reference)
+        } else {
+            Self::Tenant(reference)
+        }
+    }
+
+    /// Under which id the object's rows are stored.
+    pub const fn id(&self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(tenant) | Self::Leaving(tenant) => Some(tenant.id),
+            Self::Platform => Some(TenantId::PLATFORM),
+            Self::Nobody => None,
+        }
+    }
+}
+
+/// Name, id and slug of a Tenant. None while it has no UID or if its slug is not valid.
+pub fn tenant_ref(tenant: &Tenant) -> Option<TenantRef> {
+    let id = tenant.uid()?.parse().ok()?;
+    let slug: Slug = tenant.spec.slug.parse().ok()?;
+    Some(TenantRef { name: tenant.name_any(), id, slug })
+}

@@ -1,0 +1,99 @@
+//! LLMProvider: where the models are. Compiled into a snapshot that the ai-gateway reads.
+
+mod apply;
+pub mod build;
+pub mod dereference;
+mod status;
+pub mod validate;
+
+use std::sync::Arc;
+
+use konstruct_crds::{LLMProvider, LLMProviderStatus};
+use konstruct_domain::{Kind, TenantId};
+use kube::{Api, ResourceExt};
+
+pub use dereference::Dereferenced;
+pub use validate::Validated;
+
+use crate::framework::cache::{Cache, namespace_of};
+use crate::framework::controller::{Next, Reconciler};
+use crate::framework::tenancy::Tenancy;
+use crate::framework::{finalizer, publish, report};
+use crate::{Context, Error};
+
+pub(crate) struct LLMProviders {
+    pub(crate) context: Arc<Context>,
+}
+
+impl Reconciler for LLMProviders {
+    type Object = LLMProvider;
+    const NAME: &'static str = "llm_provider";
+    const MANAGER: &'static str = "konstruct-llm-provider";
+
+    fn cache(&self) -> &Cache<LLMProvider> {
+        &self.context.caches.providers
+    }
+
+    fn api(&self, provider: &LLMProvider) -> Api<LLMProvider> {
+        Api::namespaced(self.context.client.clone(), namespace_of(provider))
+    }
+
+    async fn reconcile(&self, provider: Arc<LLMProvider>) -> Result<Next, Error> {
+        let tenancy = self.context.tenancy(namespace_of(&*provider));
+        if provider.metadata.deletion_timestamp.is_some() {
+            return self.clean_up(&provider, &tenancy).await;
+        }
+        match tenancy {
+            Tenancy::Tenant(tenant) => self.compile(provider, tenant.id, false).await,
+            Tenancy::Platform => self.compile(provider, TenantId::PLATFORM, true).await,
+            Tenancy::Leaving(_) => Ok(Next::Gone),
+            Tenancy::Nobody => {
+                self.write(&provider, &status::nobodys(&provider)).await?;
+                Ok(Next::Gone)
+            }
+        }
+    }
+
+    fn requeue_dependents(&self, provider: &LLMProvider) {
+        self.context.requeue_agents_naming(provider);
+    }
+}
+
+impl LLMProviders {
+    async fn compile(
+        &self,
+        provider: Arc<LLMProvider>,
+        tenant: TenantId,
+        shared: bool,
+    ) -> Result<Next, Error> {
+        let provider = finalizer::ensure(&self.api(&provider), self.cache(), provider).await?;
+        let found = dereference::dereference(&self.context, &provider, shared).await?;
+        match validate::validate(&provider, &found) {
+            Ok(valid) => {
+                let applied = apply::apply(&self.context, &apply::prepare(tenant, &valid)).await?;
+                self.write(&provider, &status::published(&provider, &applied)).await?;
+                Ok(report::next_after(&applied, found.api_key.is_some()))
+            }
+            Err(problems) => {
+                self.write(&provider, &status::invalid(&provider, &problems)).await?;
+                Ok(report::next_with_problems(&problems))
+            }
+        }
+    }
+
+    async fn clean_up(&self, provider: &LLMProvider, tenancy: &Tenancy) -> Result<Next, Error> {
+        if let Some(tenant) = tenancy.id() {
+            publish::withdraw(&self.context, tenant, Kind::LLMProvider, &provider.name_any()).await?;
+        }
+        finalizer::release(&self.api(provider), self.cache(), provider).await?;
+        Ok(Next::Gone)
+    }
+
+    async fn write(&self, provider: &LLMProvider, status: &LLMProviderStatus) -> Result<(), Error> {
+        let api = self.api(provider);
+        crate::framework::status::write(&api, self.cache(), Self::MANAGER, provider, status).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

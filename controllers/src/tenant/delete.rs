@@ -1,0 +1,124 @@
+//! Takes a tenant apart, in the order in which nothing runs without its walls and nothing is left behind: pods,
+//! namespace, logins, rows, and the finalizer last.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use konstruct_crds::Tenant;
+use konstruct_domain::Slug;
+use konstruct_queue::Signal;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+
+use super::dereference::find_namespace;
+use super::provision::Provisioner;
+use crate::framework::apply::Applier;
+use crate::framework::names::{RUNTIME, TenantRef};
+use crate::framework::ownership::{Ownership, ownership};
+use crate::{Context, Error};
+
+const PODS_AGAIN: Duration = Duration::from_secs(1);
+const NAMESPACE_AGAIN: Duration = Duration::from_secs(5);
+
+/// How far it got.
+pub(super) enum Progress {
+    Waiting { message: String, again: Duration },
+    Done,
+}
+
+pub(super) async fn take_apart(
+    context: &Context,
+    applier: &Applier,
+    provisioner: &Provisioner,
+    tenant: &TenantRef,
+) -> Result<Progress, Error> {
+    let namespace = find_namespace(context, &tenant.slug).await?;
+    match (ownership(namespace.as_ref(), tenant.id), namespace) {
+        (Ownership::Ours, Some(namespace)) => {
+            if let Some(message) = stop_pods(context, applier, tenant).await? {
+                return Ok(Progress::Waiting { message, again: PODS_AGAIN });
+            }
+            let api: Api<Namespace> = Api::all(context.client.clone());
+            applier.delete(&api, &namespace).await?;
+            let message = format!("waiting for namespace {:?} to be deleted", tenant.namespace());
+            return Ok(Progress::Waiting { message, again: PODS_AGAIN });
+        }
+        (Ownership::Terminating, Some(namespace)) => {
+            return Ok(Progress::Waiting { message: what_blocks(&namespace), again: NAMESPACE_AGAIN });
+        }
+        // Not ours, or gone.
+        _ => {}
+    }
+    provisioner.forget(tenant.id);
+    erase(context, tenant).await?;
+    Ok(Progress::Done)
+}
+
+/// What is still running, if anything is.
+async fn stop_pods(
+    context: &Context,
+    applier: &Applier,
+    tenant: &TenantRef,
+) -> Result<Option<String>, Error> {
+    let namespace = tenant.namespace();
+    let deployment = context.caches.deployments.get(&namespace, RUNTIME);
+    if let Some(deployment) = deployment.filter(|deployment| deployment.metadata.deletion_timestamp.is_none())
+    {
+        applier.delete(&Api::namespaced(context.client.clone(), &namespace), &*deployment).await?;
+    }
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let selector =
+        ListParams::default().labels("app.kubernetes.io/name=konstruct,app.kubernetes.io/component=runtime");
+    let left =
+        match pods.list_metadata(&selector).await.map_err(|error| Error::read::<Pod>(&namespace, error)) {
+            // Our right to look ends with the RoleBinding, which was removed by hand: the namespace's deletion stops the
+            // pods first in any case.
+            Err(error) if error.is_forbidden() => return Ok(None),
+            other => other?.items.len(),
+        };
+    let message = || {
+        let pods = if left == 1 { "pod" } else { "pods" };
+        format!("waiting for {left} {pods} of the runtime in namespace {namespace:?} to stop")
+    };
+    Ok((left > 0).then(message))
+}
+
+/// The namespace controller knows what holds a namespace: a foreign finalizer, an API that does not answer.
+fn what_blocks(namespace: &Namespace) -> String {
+    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let blockers: Vec<&str> = conditions
+        .filter(|condition| condition.status == "True")
+        .filter_map(|condition| condition.message.as_deref())
+        .collect();
+    let name = namespace.name_any();
+    if blockers.is_empty() {
+        format!("waiting for namespace {name:?} to be deleted")
+    } else {
+        format!("waiting for namespace {name:?} to be deleted: {}", blockers.join("; "))
+    }
+}
+
+/// Everything outside the cluster. The directory row goes last: while it is there, a pass that was interrupted
+/// knows that there is something left to do.
+async fn erase(context: &Context, tenant: &TenantRef) -> Result<(), Error> {
+    let record = context.store.tenant_of_namespace(&tenant.namespace()).await?;
+    if record.is_none_or(|record| record.id != tenant.id) {
+        // Another Tenant of the same slug has the logins, or nothing was ever made.
+        return Ok(());
+    }
+    context.fence.check()?;
+    context.store.drop_database_role(&tenant.slug).await?;
+    context.bus.drop_cache_user(&tenant.slug).await?;
+    context.bus.erase_keys(tenant.id).await?;
+    context.store.erase_tenant(tenant.id).await?;
+    context.bus.publish(Signal::Config(tenant.id)).await;
+    tracing::info!(tenant = tenant.name, "erased the tenant");
+    Ok(())
+}
+
+/// None if nothing can have been made for this object: its slug never was valid.
+pub(super) fn reference(tenant: &Tenant) -> Option<TenantRef> {
+    let slug: Slug = tenant.spec.slug.parse().ok()?;
+    let id = tenant.uid()?.parse().ok()?;
+    Some(TenantRef { name: tenant.name_any(), id, slug })
+}

@@ -1,0 +1,66 @@
+//! What a Tenant meets in the cluster: a namespace of its name, and older Tenants with the same slug.
+
+use k8s_openapi::api::core::v1::Namespace;
+use konstruct_crds::Tenant;
+use konstruct_domain::{Slug, TenantId};
+use kube::{Api, ResourceExt};
+
+use crate::framework::ownership::{Ownership, ownership};
+use crate::{Context, Error};
+
+#[derive(Clone, Debug)]
+pub struct Dereferenced {
+    /// The Tenant object's UID.
+    pub id: TenantId,
+    /// Whose the namespace `kt-<slug>` is.
+    pub namespace: Ownership,
+    /// The name of an older Tenant with the same slug.
+    pub older_with_slug: Option<String>,
+    /// What the quota must leave room for; None where no pods run.
+    pub runtime: Option<RuntimeNeeds>,
+}
+
+/// Limits of the one pod that every tenant has.
+#[derive(Clone, Debug)]
+pub struct RuntimeNeeds {
+    pub cpu: String,
+    pub memory: String,
+}
+
+pub(super) async fn dereference(context: &Context, tenant: &Tenant) -> Result<Dereferenced, Error> {
+    let id = tenant_id(tenant)?;
+    let namespace = match tenant.spec.slug.parse::<Slug>() {
+        Ok(slug) => ownership(find_namespace(context, &slug).await?.as_ref(), id),
+        Err(_) => Ownership::Vacant,
+    };
+    let runtime = &context.settings.runtime;
+    Ok(Dereferenced {
+        id,
+        namespace,
+        older_with_slug: older_with_slug(tenant, &context.caches.tenants.all()),
+        runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
+    })
+}
+
+pub(super) fn tenant_id(tenant: &Tenant) -> Result<TenantId, Error> {
+    tenant.uid().and_then(|uid| uid.parse().ok()).ok_or(Error::Incomplete("a UID"))
+}
+
+/// The namespace as the watch has seen it; else as the API server knows it, since only ours are watched.
+pub(super) async fn find_namespace(context: &Context, slug: &Slug) -> Result<Option<Namespace>, Error> {
+    let name = slug.namespace();
+    if let Some(namespace) = context.caches.namespaces.get("", &name) {
+        return Ok(Some((*namespace).clone()));
+    }
+    let api: Api<Namespace> = Api::all(context.client.clone());
+    api.get_opt(&name).await.map_err(|error| Error::read::<Namespace>(&name, error))
+}
+
+/// The oldest one has the slug. Ages tie within a second; the UID decides then.
+fn older_with_slug(tenant: &Tenant, all: &[std::sync::Arc<Tenant>]) -> Option<String> {
+    let age = |tenant: &Tenant| (tenant.metadata.creation_timestamp.clone(), tenant.uid());
+    all.iter()
+        .filter(|other| other.spec.slug == tenant.spec.slug && age(other) < age(tenant))
+        .min_by_key(|other| age(other))
+        .map(|other| other.name_any())
+}

@@ -1,0 +1,122 @@
+//! Tenant: one customer with a namespace, a database role, a cache user and a runtime of its own.
+
+mod apply;
+pub mod build;
+mod delete;
+pub mod dereference;
+pub(crate) mod provision;
+mod status;
+pub mod validate;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use konstruct_crds::{Tenant, TenantStatus};
+use kube::{Api, ResourceExt};
+
+pub use dereference::{Dereferenced, RuntimeNeeds};
+pub use validate::Validated;
+
+use delete::Progress;
+use provision::Provisioner;
+
+use crate::framework::apply::Applier;
+use crate::framework::cache::Cache;
+use crate::framework::controller::{Next, Reconciler};
+use crate::framework::finalizer;
+use crate::framework::names::TENANT_NAME;
+use crate::{Context, Error};
+
+pub(crate) const MANAGER: &str = "konstruct-tenant";
+/// In case a watch missed something. Costs one read of the tenant's Secret.
+const ANYWAY: Duration = Duration::from_mins(10);
+
+pub(crate) struct Tenants {
+    pub(crate) context: Arc<Context>,
+    pub(crate) applier: Applier,
+    pub(crate) provisioner: Arc<Provisioner>,
+}
+
+impl Reconciler for Tenants {
+    type Object = Tenant;
+    const NAME: &'static str = "tenant";
+    const MANAGER: &'static str = MANAGER;
+
+    fn cache(&self) -> &Cache<Tenant> {
+        &self.context.caches.tenants
+    }
+
+    fn api(&self, _: &Tenant) -> Api<Tenant> {
+        Api::all(self.context.client.clone())
+    }
+
+    async fn reconcile(&self, tenant: Arc<Tenant>) -> Result<Next, Error> {
+        if tenant.metadata.deletion_timestamp.is_some() {
+            return self.clean_up(&tenant).await;
+        }
+        let found = dereference::dereference(&self.context, &tenant).await?;
+        let valid = match validate::validate(&tenant, &found) {
+            Ok(valid) => valid,
+            Err(problems) => {
+                self.write(&tenant, &status::invalid(&tenant, &problems)).await?;
+                // Namespaces that are not ours are not watched, so nobody tells when one is gone.
+                return Ok(Next::Retry);
+            }
+        };
+        let tenant = finalizer::ensure(&self.api(&tenant), self.cache(), tenant).await?;
+        let outcome = apply::apply(&self.context, &self.applier, &self.provisioner, &valid).await?;
+        self.write(&tenant, &status::applied(&tenant, &outcome)).await?;
+        Ok(match (outcome.database.is_done() && outcome.cache.is_done(), status::is_complete(&outcome)) {
+            (false, _) => Next::Retry,
+            (true, false) => Next::Waiting,
+            (true, true) => Next::After(ANYWAY),
+        })
+    }
+
+    fn requeue_dependents(&self, tenant: &Tenant) {
+        requeue_objects(&self.context, tenant);
+    }
+}
+
+impl Tenants {
+    async fn clean_up(&self, tenant: &Tenant) -> Result<Next, Error> {
+        if !tenant.finalizers().iter().any(|name| name == crate::framework::names::FINALIZER) {
+            return Ok(Next::Gone);
+        }
+        if let Some(reference) = delete::reference(tenant) {
+            match delete::take_apart(&self.context, &self.applier, &self.provisioner, &reference).await? {
+                Progress::Waiting { message, again } => {
+                    self.write(tenant, &status::deleting(tenant, &message)).await?;
+                    return Ok(Next::After(again));
+                }
+                Progress::Done => {}
+            }
+        }
+        finalizer::release(&self.api(tenant), self.cache(), tenant).await?;
+        self.context.requeue_tenants_with_slug(&tenant.spec.slug);
+        Ok(Next::Gone)
+    }
+
+    async fn write(&self, tenant: &Tenant, status: &TenantStatus) -> Result<(), Error> {
+        crate::framework::status::write(&self.api(tenant), self.cache(), MANAGER, tenant, status).await
+    }
+}
+
+/// The tenant's objects depend on whether it is there.
+pub(crate) fn requeue_objects(context: &Context, tenant: &Tenant) {
+    context.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+}
+
+/// The Tenant that a namespace was made for, whatever somebody has done to its annotations since.
+pub(crate) fn requeue_owner(context: &Context, namespace: &Namespace) {
+    if let Some(name) = namespace.annotations().get(TENANT_NAME) {
+        context.queues.tenants.add("", name);
+    }
+    if let Some(slug) = namespace.name_any().strip_prefix("kt-") {
+        context.requeue_tenants_with_slug(slug);
+    }
+}
+
+#[cfg(test)]
+mod tests;

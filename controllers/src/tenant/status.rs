@@ -1,0 +1,133 @@
+//! What a Tenant's status says. Pure: it describes what `apply` has returned and nothing else.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use konstruct_crds::{ConditionType, Reason, Tenant, TenantStatus};
+use kube::ResourceExt;
+
+use super::apply::{Outcome, Step};
+use crate::Problem;
+use crate::framework::cache::namespace_of;
+use crate::framework::report;
+use crate::framework::status::StatusBuilder;
+
+pub(super) fn applied(tenant: &Tenant, outcome: &Outcome) -> TenantStatus {
+    let mut builder = StatusBuilder::new(tenant);
+    let namespace = outcome.boundary.namespace.name_any();
+    builder.status_mut().namespace = Some(namespace.clone());
+    builder.set(
+        ConditionType::NamespaceReady,
+        true,
+        Reason::Succeeded,
+        format!("namespace {namespace} has its policies, quota and limits"),
+    );
+    step(&mut builder, ConditionType::DatabaseReady, &outcome.database, "the login role exists");
+    step(&mut builder, ConditionType::CacheReady, &outcome.cache, "the user exists");
+    if let Some(snapshot) = &outcome.snapshot {
+        builder.status_mut().revision = Some(snapshot.revision().as_str().to_owned());
+    }
+    match runtime(outcome) {
+        Ok(()) => {
+            builder.set(ConditionType::RuntimeReady, true, Reason::Succeeded, "the runtime works");
+        }
+        Err((reason, message)) => {
+            builder.set(ConditionType::RuntimeReady, false, reason, message);
+        }
+    }
+    let order = [ConditionType::DatabaseReady, ConditionType::CacheReady, ConditionType::RuntimeReady];
+    let missing = order
+        .into_iter()
+        .find_map(|type_| builder.get(type_).filter(|condition| !condition.is_true()).cloned());
+    match missing {
+        None => builder.ready("the tenant is set up"),
+        Some(condition) => {
+            builder.waiting(condition.reason.parse().unwrap_or(Reason::Reconciling), &condition.message)
+        }
+    };
+    builder.finish()
+}
+
+fn step(builder: &mut StatusBuilder<TenantStatus>, type_: ConditionType, step: &Step, done: &str) {
+    match step {
+        Step::Done => builder.set(type_, true, Reason::Succeeded, done),
+        Step::Failed { reason, message } => builder.set(type_, false, *reason, message),
+    };
+}
+
+fn runtime(outcome: &Outcome) -> Result<(), (Reason, String)> {
+    let waiting = |message: String| Err((Reason::WaitingForRuntime, message));
+    match (&outcome.deployment, &outcome.snapshot) {
+        (None, _) | (_, None) => waiting("the runtime starts when its logins exist".to_owned()),
+        (Some(deployment), _) if !is_rolled_out(deployment) => waiting(why_not(deployment)),
+        (_, Some(snapshot)) if !snapshot.loaded() => Err((
+            Reason::WaitingForLoad,
+            format!("waiting for the runtime to load revision {}", snapshot.revision()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// As `kubectl rollout status` sees it: all pods are of the latest template and available.
+fn is_rolled_out(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation >= deployment.metadata.generation
+            && status.updated_replicas.unwrap_or(0) >= wanted
+            && status.available_replicas.unwrap_or(0) >= wanted
+            && status.replicas.unwrap_or(0) == wanted
+    })
+}
+
+/// What the Deployment itself says is wrong, such as a quota that leaves no room or an image that is not there.
+fn why_not(deployment: &Deployment) -> String {
+    let conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let failures: Vec<&str> = conditions
+        .filter(|condition| {
+            matches!(
+                (condition.type_.as_str(), condition.status.as_str()),
+                ("ReplicaFailure", "True") | ("Progressing", "False")
+            )
+        })
+        .filter_map(|condition| condition.message.as_deref())
+        .collect();
+    let namespace = namespace_of(deployment);
+    if failures.is_empty() {
+        format!("waiting for the runtime's pod in namespace {namespace} to get ready")
+    } else {
+        format!("the runtime's pod in namespace {namespace} does not get ready: {}", failures.join("; "))
+    }
+}
+
+/// Whether everything is there.
+pub(super) fn is_complete(outcome: &Outcome) -> bool {
+    outcome.database.is_done() && outcome.cache.is_done() && runtime(outcome).is_ok()
+}
+
+pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
+    let mut builder = StatusBuilder::new(tenant);
+    let previous = builder.previous().clone();
+    report::problems(&mut builder, problems);
+    let claims_namespace = |problem: &&Problem| {
+        matches!(
+            problem.reason,
+            Reason::SlugConflict | Reason::NamespaceConflict | Reason::NamespaceTerminating
+        )
+    };
+    if let Some(problem) = problems.iter().find(claims_namespace) {
+        builder.set(ConditionType::NamespaceReady, false, problem.reason, &problem.message);
+    } else {
+        builder.status_mut().namespace = previous.namespace;
+        builder.keep(ConditionType::NamespaceReady);
+    }
+    for type_ in [ConditionType::DatabaseReady, ConditionType::CacheReady, ConditionType::RuntimeReady] {
+        builder.keep(type_);
+    }
+    builder.finish()
+}
+
+pub(super) fn deleting(tenant: &Tenant, message: &str) -> TenantStatus {
+    let mut builder = StatusBuilder::new(tenant);
+    let namespace = builder.previous().namespace.clone();
+    builder.status_mut().namespace = namespace;
+    builder.waiting(Reason::Deleting, message);
+    builder.finish()
+}
