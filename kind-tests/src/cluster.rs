@@ -11,6 +11,7 @@ use crate::forward::Forward;
 use crate::objects::{self, Kind};
 use crate::platform;
 
+static DEFINED: OnceCell<()> = OnceCell::const_new();
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 static IN_USE: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
@@ -37,11 +38,22 @@ impl Cluster {
         Self::enter(Use::Alone { _guard: IN_USE.write().await }).await
     }
 
-    async fn enter(usage: Use) -> Result<Self> {
+    /// For a test that needs the API server and our definitions in it, and none of our processes.
+    pub async fn with_definitions() -> Result<Self> {
+        Self::defined(Use::Shared { _guard: IN_USE.read().await }).await
+    }
+
+    async fn defined(usage: Use) -> Result<Self> {
         let client =
             Client::try_default().await.context("no cluster: set KUBECONFIG or run kind-tests/cluster/up")?;
-        INSTALLED.get_or_try_init(|| platform::install(&client)).await?;
+        DEFINED.get_or_try_init(platform::define).await?;
         Ok(Self { client, _use: usage })
+    }
+
+    async fn enter(usage: Use) -> Result<Self> {
+        let cluster = Self::defined(usage).await?;
+        INSTALLED.get_or_try_init(|| platform::install(&cluster.client)).await?;
+        Ok(cluster)
     }
 
     pub fn api(&self, kind: Kind, namespace: &str) -> Api<DynamicObject> {

@@ -23,16 +23,33 @@ pub fn repository() -> PathBuf {
 
 /// The image names in the YAML, and the variables that name others for a cluster with a registry of its own.
 const IMAGES: [(&str, &str); 5] = [
-    ("localhost/konstruct:test", "KONSTRUCT_IMAGE"),
+    ("localhost/konstruct:dev", "KONSTRUCT_IMAGE"),
     ("localhost/konstruct-postgres:test", "KONSTRUCT_POSTGRES_IMAGE"),
     ("localhost/konstruct-redis:test", "KONSTRUCT_REDIS_IMAGE"),
     ("localhost/konstruct-slack:test", "KONSTRUCT_SLACK_IMAGE"),
     ("localhost/konstruct-echo-model:test", "KONSTRUCT_ECHO_MODEL_IMAGE"),
 ];
 
+/// Makes our kinds known to the API server.
+pub async fn define() -> Result<()> {
+    kubectl::apply_path_names(&repository().join("crds/generated")).await?;
+    kubectl::run(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "customresourcedefinition",
+        "--all",
+    ])
+    .await?;
+    Ok(())
+}
+
+/// Installs the platform over its definitions, and waits until it serves.
 pub async fn install(client: &Client) -> Result<()> {
-    let fixtures = repository().join("kind-tests/fixtures");
-    apply_rendered(&fixtures).await?;
+    // A finished Job cannot be changed, and its image may be another one now.
+    kubectl::run(&["delete", "job", "konstruct-migrate", "--namespace", NAMESPACE, "--ignore-not-found"])
+        .await?;
+    apply_rendered(&repository().join("kind-tests/fixtures")).await?;
     for (namespace, name) in [
         ("konstruct-data", "postgres"),
         ("konstruct-data", "redis"),
@@ -65,18 +82,6 @@ async fn apply_rendered(folder: &Path) -> Result<()> {
             yaml = yaml.replace(name, &image);
         }
     }
-    // An object of a kind whose definition came with it is refused until the API server serves that kind.
-    let (definitions, rest): (Vec<&str>, Vec<&str>) =
-        yaml.split("\n---\n").partition(|document| document.contains("\nkind: CustomResourceDefinition\n"));
-    kubectl::apply(&definitions.join("\n---\n")).await?;
-    kubectl::run(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "customresourcedefinition",
-        "--all",
-    ])
-    .await?;
-    kubectl::apply(&rest.join("\n---\n")).await?;
+    kubectl::apply(&yaml).await?;
     Ok(())
 }
