@@ -1,0 +1,168 @@
+//! Reads snapshots from PostgreSQL into the catalogue and reports which revisions are loaded.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt};
+use konstruct_domain::snapshot::{AgentSnapshot, ProviderSnapshot, Reader};
+use konstruct_domain::{AgentName, Kind, TenantId};
+use konstruct_llm::HttpClient;
+use konstruct_queue::{Bus, Signal};
+use konstruct_store::{Error, Store, TenantRecord};
+use tokio::sync::Mutex;
+
+use super::sync::{Record, Wanted};
+use super::{Catalogue, LoadedProvider, Providers, Tenant, View};
+use crate::health::Health;
+
+/// Fewer than the pool has connections: requests need some too.
+const CONCURRENT_READS: usize = 4;
+
+/// How old what is loaded must be before a caller who misses something makes us look again.
+const STALE: Duration = Duration::from_secs(1);
+
+pub(crate) struct Loader {
+    store: Store,
+    bus: Bus,
+    http: HttpClient,
+    allow_scripted: bool,
+    health: Health,
+    catalogue: Catalogue,
+    /// Held by whoever makes the next view, so that no update is lost.
+    writing: Mutex<()>,
+}
+
+impl Loader {
+    pub(crate) fn new(
+        store: Store,
+        bus: Bus,
+        http: HttpClient,
+        allow_scripted: bool,
+        health: Health,
+    ) -> Self {
+        let (catalogue, writing) = (Catalogue::default(), Mutex::default());
+        Self { store, bus, http, allow_scripted, health, catalogue, writing }
+    }
+
+    pub(crate) const fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// For a caller whose tenant is unknown. False when nothing can have changed.
+    pub(crate) async fn look_again_for_tenants(&self) -> bool {
+        let fresh = |view: &View| view.directory_at.is_some_and(|at| at.elapsed() < STALE);
+        if fresh(&self.catalogue.0.load()) {
+            return false;
+        }
+        self.load(&Wanted::new_tenants()).await.is_ok()
+    }
+
+    /// For a caller whose agent is unknown: the tenant as it is now.
+    pub(crate) async fn look_again_for(&self, tenant: &Tenant) -> Option<Arc<Tenant>> {
+        if tenant.loaded_at.elapsed() < STALE {
+            return None;
+        }
+        self.load(&Wanted::tenant(tenant.record.id)).await.ok()?;
+        self.catalogue.tenant(tenant.record.id)
+    }
+
+    /// Brings what is wanted up to date. Fails when the database is unavailable; everything then stays as it was.
+    pub(super) async fn load(&self, wanted: &Wanted) -> Result<(), Error> {
+        let _writing = self.writing.lock().await;
+        let before = self.catalogue.0.load_full();
+        let mut view = View::clone(&before);
+        let directory = self.store.tenants().await?;
+        view.directory_at = Some(Instant::now());
+        view.namespaces = directory.iter().map(|tenant| (tenant.namespace.clone(), tenant.id)).collect();
+        view.tenants.retain(|id, _| directory.iter().any(|tenant| tenant.id == *id));
+        if wanted.includes(TenantId::PLATFORM) {
+            view.platform = Arc::new(self.read_providers(TenantId::PLATFORM, &before.platform).await?);
+        }
+        let due = directory
+            .into_iter()
+            .filter(|tenant| wanted.includes(tenant.id) || !before.tenants.contains_key(&tenant.id));
+        let mut reads = futures::stream::iter(due)
+            .map(|record| self.read_tenant(record, &before))
+            .buffer_unordered(CONCURRENT_READS);
+        while let Some(tenant) = reads.try_next().await? {
+            if let Some(tenant) = tenant {
+                view.tenants.insert(tenant.record.id, Arc::new(tenant));
+            }
+        }
+        drop(reads);
+        self.catalogue.0.store(Arc::new(view));
+        self.announce(wanted, &before).await
+    }
+
+    /// `None` when what is stored cannot be read: the tenant keeps what was loaded, and holds up nobody else.
+    async fn read_tenant(&self, record: TenantRecord, before: &View) -> Result<Option<Tenant>, Error> {
+        let id = record.id;
+        let none = Providers::new();
+        let known = before.tenants.get(&id).map_or(&none, |tenant| &tenant.providers);
+        let loaded_at = Instant::now();
+        match futures::try_join!(self.read_agents(id), self.read_providers(id, known)) {
+            Ok((agents, providers)) => Ok(Some(Tenant { record, agents, providers, loaded_at })),
+            Err(error) if error.is_unavailable() => Err(error),
+            Err(error) => {
+                tracing::error!(tenant = %id, %error, "a snapshot cannot be read; the tenant keeps what was loaded");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn read_agents(&self, tenant: TenantId) -> Result<HashMap<AgentName, Arc<AgentSnapshot>>, Error> {
+        let heads = self.store.heads::<AgentSnapshot>(tenant, Kind::Agent).await?;
+        Ok(heads.into_iter().map(|head| (head.snapshot.name.clone(), Arc::new(head.snapshot))).collect())
+    }
+
+    /// Keeps what has not changed, with its key and its connections.
+    async fn read_providers(&self, owner: TenantId, known: &Providers) -> Result<Providers, Error> {
+        let mut providers = Providers::new();
+        for head in self.store.heads::<ProviderSnapshot>(owner, Kind::LLMProvider).await? {
+            let name = head.snapshot.name.clone();
+            let same = known.get(&name).filter(|old| old.revision == head.revision && old.is_loaded());
+            let provider = match same {
+                Some(same) => Arc::clone(same),
+                None => Arc::new(
+                    LoadedProvider::load(owner, head, &self.store, &self.http, self.allow_scripted).await?,
+                ),
+            };
+            providers.insert(name, provider);
+        }
+        Ok(providers)
+    }
+
+    /// Records what is loaded, tells the operator, and has new providers looked at.
+    async fn announce(&self, wanted: &Wanted, before: &View) -> Result<(), Error> {
+        let was_loaded = |provider: &Arc<LoadedProvider>| {
+            let known = match provider.owner {
+                TenantId::PLATFORM => before.platform.get(&provider.snapshot.name),
+                owner => before
+                    .tenants
+                    .get(&owner)
+                    .and_then(|tenant| tenant.providers.get(&provider.snapshot.name)),
+            };
+            known.is_some_and(|known| Arc::ptr_eq(known, provider))
+        };
+        let mut changed = BTreeSet::new();
+        for provider in self.catalogue.providers() {
+            let new = !was_loaded(&provider);
+            let asked = wanted.record == Record::All && wanted.includes(provider.owner);
+            if provider.is_loaded() && (new || asked) {
+                let (kind, name) = (Kind::LLMProvider, provider.snapshot.name.as_str());
+                self.store
+                    .record_loaded(provider.owner, kind, name, Reader::AiGateway, &provider.revision)
+                    .await?;
+                changed.insert(provider.owner);
+            }
+            if new {
+                self.health.look_at(provider);
+            }
+        }
+        for tenant in changed {
+            self.bus.publish(Signal::Loaded(tenant)).await;
+        }
+        Ok(())
+    }
+}

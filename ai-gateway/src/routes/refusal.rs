@@ -1,0 +1,160 @@
+//! Errors in OpenAI's shape: `{"error": {"message", "type", "code"}}`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use konstruct_llm::Error;
+use serde_json::{Value, json};
+
+use crate::admission::Busy;
+use crate::chain::{Failure, describe};
+use crate::identity::Denied;
+
+/// Why a request gets no answer. The message says what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Denied(Denied),
+    Busy(Busy),
+    TooLarge,
+    TooSlow,
+    Invalid(String),
+    UnknownAgent(String),
+    Failure(Failure),
+    NoSuchPath,
+    NoSuchMethod,
+}
+
+/// The parts of an error object.
+struct Shape {
+    status: StatusCode,
+    kind: &'static str,
+    code: &'static str,
+    message: String,
+    details: Option<Value>,
+}
+
+impl Shape {
+    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, kind, code, message: message.into(), details: None }
+    }
+
+    fn invalid(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(status, "invalid_request_error", code, message)
+    }
+}
+
+impl Refusal {
+    /// The label of the metric.
+    pub(super) const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Denied(Denied::Unavailable) => "identity_unavailable",
+            Self::Denied(_) => "denied",
+            Self::Busy(_) => "busy",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::UnknownAgent(_) => "unknown_agent",
+            Self::Failure(Failure::All(_)) => "all_providers_failed",
+            Self::Failure(Failure::Rejected(_)) => "provider_rejected",
+            Self::Invalid(_) | Self::Failure(Failure::Request(_)) | Self::NoSuchPath | Self::NoSuchMethod => {
+                "invalid"
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        use StatusCode as S;
+        match self {
+            Self::Denied(denied) => denied_shape(*denied),
+            Self::Busy(Busy::Everybody) => Shape::new(
+                S::SERVICE_UNAVAILABLE,
+                "server_error",
+                "overloaded",
+                "the ai-gateway is busy: try again",
+            ),
+            Self::Busy(Busy::Tenant) => {
+                let message = "too many requests of this tenant at the same time: try again";
+                Shape::new(S::TOO_MANY_REQUESTS, "rate_limit_error", "too_many_requests", message)
+            }
+            Self::TooLarge => {
+                let message = "the body has more than 1 MiB: send fewer or shorter messages";
+                Shape::invalid(S::PAYLOAD_TOO_LARGE, "request_too_large", message)
+            }
+            Self::TooSlow => {
+                let message = "the body did not arrive in time: send it again";
+                Shape::invalid(S::REQUEST_TIMEOUT, "request_timeout", message)
+            }
+            Self::Invalid(message) => Shape::invalid(S::BAD_REQUEST, "invalid_request", message),
+            Self::UnknownAgent(model) => {
+                let message = format!(
+                    "there is no model {model:?}: use agent/<name of an Agent>, GET /v1/models lists them"
+                );
+                Shape::invalid(S::NOT_FOUND, "model_not_found", message)
+            }
+            Self::Failure(failure) => failure_shape(failure),
+            Self::NoSuchPath => {
+                let message = "no such path: use POST /v1/chat/completions or GET /v1/models";
+                Shape::invalid(S::NOT_FOUND, "unknown_url", message)
+            }
+            Self::NoSuchMethod => {
+                let message = "no such method here: use POST /v1/chat/completions or GET /v1/models";
+                Shape::invalid(S::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+            }
+        }
+    }
+}
+
+fn denied_shape(denied: Denied) -> Shape {
+    use StatusCode as S;
+    match denied {
+        Denied::Missing => {
+            let message = "no token: send the runtime's service-account token as Authorization: Bearer";
+            Shape::new(S::UNAUTHORIZED, "authentication_error", "missing_token", message)
+        }
+        Denied::Invalid => {
+            let message = "the token is invalid, expired or made for another audience: use a fresh one";
+            Shape::new(S::UNAUTHORIZED, "authentication_error", "invalid_token", message)
+        }
+        Denied::NotARuntime => {
+            let message = "the token is valid, but not that of a tenant's runtime: only runtimes may ask";
+            Shape::new(S::FORBIDDEN, "permission_error", "not_a_runtime", message)
+        }
+        Denied::Unavailable => {
+            let message =
+                "tokens cannot be verified now because the Kubernetes API does not answer: try again";
+            Shape::new(S::SERVICE_UNAVAILABLE, "server_error", "identity_unavailable", message)
+        }
+    }
+}
+
+fn failure_shape(failure: &Failure) -> Shape {
+    let (code, tries) = match failure {
+        Failure::Request(message) => {
+            return Shape::invalid(StatusCode::BAD_REQUEST, "invalid_request", *message);
+        }
+        Failure::All(tries) => ("all_providers_failed", tries),
+        Failure::Rejected(tries) => ("provider_rejected", tries),
+    };
+    let mut shape = Shape::new(StatusCode::BAD_GATEWAY, "server_error", code, describe(tries));
+    shape.details = Some(json!(tries.iter().map(crate::chain::Try::detail).collect::<Vec<_>>()));
+    shape
+}
+
+/// The error object of a stream that has begun and cannot go on.
+pub(super) fn interrupted(error: &Error) -> Value {
+    json!({"error": {"message": error.to_string(), "type": "server_error", "code": "interrupted"}})
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Shape { status, kind, code, message, details } = self.shape();
+        let mut error = json!({"message": message, "type": kind, "code": code, "param": null});
+        if let Some(details) = details {
+            error["details"] = details;
+        }
+        let mut response = (status, Json(json!({"error": error}))).into_response();
+        if matches!(self, Self::Busy(_) | Self::Denied(Denied::Unavailable)) {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
