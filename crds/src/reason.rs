@@ -93,15 +93,23 @@ reasons! {
     ProviderAnswered: "The provider answered when it was last asked.", "Nothing.";
     ProviderUnreachable: "The provider could not be reached, took too long or answered with a server error.",
         "Check the address, the network and the provider's own status page.";
-    ProviderRateLimited: "The provider refuses further requests for now.",
-        "Wait, raise the limit at the provider, or add a second model to the agent's chain.";
-    RequestRejected: "The provider refused a request that it will refuse again.",
-        "Read the message; often the model's name or a limit is wrong.";
     ScriptedNotAllowed: "This installation does not allow scripted providers.",
         "Use a real provider, or start the ai-gateway with the flag that allows scripted ones.";
     ModelAnswered: "A model answered the agent's last turn.", "Nothing.";
-    ModelUnavailable: "No model of the agent's chain answered the last turn. The person was told so.",
-        "Look at the conditions of the chain's LLMProviders.";
+    AllProvidersFailed: "No provider of the agent's chain answered the last turn. The person was told so.",
+        "Look at the conditions of the LLMProviders in spec.models.";
+    ProviderRejected: "A provider refused the request of the last turn and would refuse it again.",
+        "Check the model's name and its limits in spec.models; the message has the provider's words.";
+    AiGatewayUnreachable: "The tenant's runtime could not reach the ai-gateway.",
+        "Check that the ai-gateway's pods run and are ready, and the network policies between them.";
+    AiGatewayFailing: "The ai-gateway answered with an error of its own.",
+        "Look at the readiness and the log of the ai-gateway.";
+    RuntimeNotAuthorized: "The ai-gateway did not accept the runtime's token.",
+        "Check that the Tenant is Ready and that the runtime's pod has its projected token.";
+    AgentNotLoaded: "The ai-gateway did not know the agent when its runtime asked.",
+        "Wait; if it lasts, look at the readiness of the ai-gateway.";
+    RequestRefused: "The ai-gateway refused the runtime's request.", "Run all roles in the same version.";
+    ModelUnavailable: "The agent's last turn got no answer from a model.", "Read the message.";
 }
 
 impl fmt::Display for Reason {

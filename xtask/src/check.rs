@@ -4,6 +4,7 @@ mod dependencies;
 mod file_sizes;
 mod generated;
 mod packages;
+mod reasons;
 
 use anyhow::bail;
 
@@ -13,12 +14,13 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
     let files = file_sizes::read(workspace)?;
     let charts = packages::read_charts(&workspace.root)?;
-    let rules: [(&str, Vec<Finding>); 6] = [
+    let rules: [(&str, Vec<Finding>); 7] = [
         ("dependencies point one way", dependencies::direction(&workspace.members)),
         ("what only some may use", dependencies::reserved(&workspace.members)),
         ("packages are named after their folders", packages::names(&workspace.members)),
         ("one version of everything", packages::versions(&workspace.members, &charts)),
         ("files are small", file_sizes::findings(&files)),
+        ("reasons are in use", reasons::findings(&reasons::read(workspace)?)),
         ("generated files are fresh", generated::findings(workspace)?),
     ];
     let mut broken = 0;
