@@ -39,8 +39,8 @@ pub struct TenantSpec {
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Quota {
-    /// Pods at one time. A rolling update needs one more than the runtime's own.
-    #[schemars(with = "i32", range(min = 2, max = 1000))]
+    /// Pods at one time. The runtime is one.
+    #[schemars(with = "i32", range(min = 1, max = 1000))]
     pub pods: u16,
     /// CPU, as limit and as request.
     #[schemars(schema_with = "scalars::quantity")]
