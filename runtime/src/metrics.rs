@@ -1,7 +1,9 @@
 //! What a runtime counts. The tenant is the namespace, which the scraper adds.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use konstruct_store::Claim;
 use konstruct_telemetry::metrics::{Counter, Gauge, Histogram, SECONDS, counter, gauge, histogram};
 
 /// A model may think for minutes.
@@ -24,6 +26,15 @@ pub(crate) static TURN_SECONDS: LazyLock<Histogram<0>> = LazyLock::new(|| {
     )
 });
 
+pub(crate) static QUEUE_WAIT_SECONDS: LazyLock<Histogram<0>> = LazyLock::new(|| {
+    histogram(
+        "konstruct_runtime_queue_wait_seconds",
+        "From a message's commit to the first claim of it.",
+        [],
+        &SECONDS,
+    )
+});
+
 pub(crate) static MODEL_SECONDS_TAKEN: LazyLock<Histogram<0>> = LazyLock::new(|| {
     histogram(
         "konstruct_runtime_model_seconds",
@@ -41,12 +52,24 @@ pub(crate) static MODEL_FAILURES: LazyLock<Counter<1>> = LazyLock::new(|| {
     )
 });
 
+pub(crate) fn observe_wait(claim: &Claim) {
+    // A later attempt waited for reasons that other metrics show.
+    if claim.attempt > 1 {
+        return;
+    }
+    for message in &claim.messages {
+        let waited = u64::try_from(message.waited_ms).unwrap_or(0);
+        QUEUE_WAIT_SECONDS.observe_duration([], Duration::from_millis(waited));
+    }
+}
+
 /// Creates them all, so that a scrape shows the zeroes of what has not happened yet.
 pub(crate) fn register() {
     for outcome in ["answered", "empty", "model_unavailable", "parked", "retried", "released", "lease_lost"] {
         TURNS.add([outcome], 0);
     }
     RUNNING_TURNS.add([], 0.0);
+    LazyLock::force(&QUEUE_WAIT_SECONDS);
     LazyLock::force(&TURN_SECONDS);
     LazyLock::force(&MODEL_SECONDS_TAKEN);
     LazyLock::force(&MODEL_FAILURES);

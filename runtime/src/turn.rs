@@ -58,6 +58,7 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
         // Somebody else answered them between the look and the lease.
         return release(&worker, &claim, Duration::ZERO).await;
     }
+    metrics::observe_wait(&claim);
     let started = Instant::now();
     let thought = tokio::select! {
         thought = think(&worker, &claim, started) => thought,

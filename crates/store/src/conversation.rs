@@ -29,6 +29,8 @@ pub struct PendingMessage {
     pub inbox_id: i64,
     pub author_id: String,
     pub text: String,
+    /// Milliseconds from its commit to this claim.
+    pub waited_ms: i64,
 }
 
 impl TenantStore {
@@ -59,8 +61,10 @@ impl TenantStore {
         };
         let messages = sqlx::query_as!(
             PendingMessage,
-            "select inbox_id, author_id, body as text from konstruct.inbox
-             where conversation_id = $1 and state = 'pending' order by inbox_id limit $2",
+            r#"select inbox_id, author_id, body as text,
+                 (extract(epoch from clock_timestamp() - received_at) * 1000)::bigint as "waited_ms!"
+             from konstruct.inbox
+             where conversation_id = $1 and state = 'pending' order by inbox_id limit $2"#,
             leased.conversation_id,
             MESSAGES_PER_TURN
         )

@@ -34,7 +34,7 @@ fn line(speaker: Speaker, text: &str) -> HistoryLine {
 }
 
 fn waiting(text: &str) -> PendingMessage {
-    PendingMessage { inbox_id: 1, author_id: "U1".into(), text: text.into() }
+    PendingMessage { inbox_id: 1, author_id: "U1".into(), text: text.into(), waited_ms: 0 }
 }
 
 fn shown(messages: &[Message]) -> String {

@@ -81,3 +81,17 @@ async fn a_message_for_nobody_is_parked_and_holds_back_only_its_own_conversation
     world.say_to("nobody", "lost", "Still nobody?").await;
     world.replies(3).await;
 }
+
+#[tokio::test]
+async fn a_message_that_ended_every_runtime_that_took_it_is_parked() {
+    let world = World::new().await;
+    world.commit(AGENT, "one", "Hello").await;
+    world.change("update konstruct.conversation set attempt = 5 where tenant_id = $1").await;
+    let _running = world.start(timing());
+    let reply = world.replies(1).await.remove(0);
+    assert!(reply.starts_with(&format!("{FIRST_CONTACT}Sorry, something went wrong")), "{reply}");
+    assert_eq!(world.turns().await, ["parked/1"]);
+    assert!(world.ai_gateway.calls().is_empty());
+    world.say("one", "Hello again").await;
+    assert_eq!(world.replies(2).await[1], "You said: Hello again");
+}
