@@ -6,6 +6,8 @@ mod generate;
 mod report;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -23,11 +25,21 @@ enum Task {
     Generate(generate::Options),
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(&Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &Task) -> anyhow::Result<()> {
     let workspace = workspace::Workspace::load()?;
-    match Arguments::parse().task {
+    match task {
         Task::Check => check::run(&workspace),
-        Task::Generate(options) => generate::run(&workspace, &options),
+        Task::Generate(options) => generate::run(&workspace, options),
     }
 }
 

@@ -25,3 +25,9 @@ impl fmt::Display for Finding {
 pub(crate) fn say(line: impl fmt::Display) {
     println!("{line}");
 }
+
+/// One line, causes included.
+#[expect(clippy::print_stderr, reason = "the output of a command")]
+pub(crate) fn complain(error: &anyhow::Error) {
+    eprintln!("xtask: {error:#}");
+}

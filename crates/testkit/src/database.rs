@@ -16,7 +16,7 @@ const TEMPLATE_LOCK: i64 = 0x6b6f_6e73;
 
 fn required(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
-        panic!("{variable} is not set: run the tests with `make test`, or one crate's with `scripts/with-services cargo test -p …`")
+        panic!("{variable} is not set: run the tests with `make test`, or one crate's with `cargo run -p konstruct-local-services --bin with-services -- cargo test -p …`")
     })
 }
 
