@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn a_reason_that_nothing_reports_is_found() {
-        let mut sources: String = Reason::ALL.iter().map(|reason| format!("Reason::{reason},\n")).collect();
+        let named: Vec<String> = Reason::ALL.iter().map(|reason| format!("Reason::{reason},")).collect();
+        let mut sources = named.join("\n");
         assert_eq!(findings(&sources), []);
         sources = sources.replace("Reason::MissingSecret,", "");
         assert_eq!(findings(&sources).len(), 1);
