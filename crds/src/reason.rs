@@ -50,7 +50,7 @@ reasons! {
     InvalidSpec: "A field has a value that the schema allows but that cannot work.",
         "Correct the field that the message names.";
     NotInTenantNamespace: "The object is in a namespace that belongs to no tenant.",
-        "Create it in the namespace of a Tenant (kt-<slug>); shared LLMProviders belong into the operator's namespace.";
+        "Create it in the namespace of a Tenant, kt- and its slug; shared LLMProviders belong into the operator's namespace.";
     SlugConflict: "An older Tenant has the same slug.", "Choose another slug for the newer Tenant.";
     NamespaceConflict: "The tenant's namespace exists already and was not made for this Tenant. It was not touched.",
         "Choose another slug, or delete that namespace if nothing in it is needed.";
