@@ -1,1 +1,29 @@
-//! konstruct-gateway
+//! The only public door for channels.
+//!
+//! In: a delivery is verified over its raw bytes, committed to the inbox and only then acknowledged. Out: replies are
+//! claimed from the outbox and sent, each visible once. The gateway knows channels and connections; it knows nothing
+//! of models, prompts or Kubernetes.
+
+mod app;
+mod args;
+mod background;
+mod body;
+mod connection;
+mod credentials;
+mod error;
+mod intake;
+mod metrics;
+mod outbox;
+mod refusal;
+mod registry;
+mod reloader;
+mod routes;
+mod serve;
+mod wakes;
+
+pub use args::{Args, run};
+pub use error::Error;
+pub use serve::{Config, serve};
+
+/// The Web API of the real Slack.
+pub const SLACK_BASE_URL: &str = "https://slack.com/api";

@@ -90,8 +90,8 @@ impl App {
 
     pub fn sign_bytes(&self, body: Vec<u8>, timestamp: u64) -> SignedRequest {
         let timestamp = timestamp.to_string();
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.signing_secret.as_bytes()).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.signing_secret.as_bytes())
+            .expect("HMAC takes a key of any length");
         mac.update(format!("v0:{timestamp}:").as_bytes());
         mac.update(&body);
         let signature = format!("v0={}", hex::encode(mac.finalize().into_bytes()));

@@ -150,6 +150,7 @@ fn number(arguments: &Arguments, name: &str) -> Result<Option<usize>, &'static s
 }
 
 fn is_ts(text: &str) -> bool {
-    let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits =
+        |text: &str, least: usize| text.len() >= least && text.bytes().all(|byte| byte.is_ascii_digit());
     text.split_once('.').is_some_and(|(seconds, micros)| digits(seconds, 1) && digits(micros, 6))
 }

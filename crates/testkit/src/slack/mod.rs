@@ -89,7 +89,11 @@ impl SlackDouble {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let messages = self.messages();
-        assert!(messages.len() >= count, "{count} messages expected, {} posted: {messages:#?}", messages.len());
+        assert!(
+            messages.len() >= count,
+            "{count} messages expected, {} posted: {messages:#?}",
+            messages.len()
+        );
         messages
     }
 

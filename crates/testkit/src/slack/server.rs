@@ -63,8 +63,13 @@ async fn call(
     if fault == Some(Fault::AcceptThenDrop) { broken() } else { answer }
 }
 
-fn workspace(state: &State, headers: &HeaderMap, arguments: &mut Arguments) -> Result<Workspace, &'static str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+fn workspace(
+    state: &State,
+    headers: &HeaderMap,
+    arguments: &mut Arguments,
+) -> Result<Workspace, &'static str> {
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let in_body = arguments.remove("token");
     let token = bearer.or_else(|| in_body.as_ref()?.as_str()).filter(|token| !token.is_empty());
     let token = token.ok_or("not_authed")?;

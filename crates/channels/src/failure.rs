@@ -1,0 +1,38 @@
+//! Why a reply did not reach its platform, as far as it matters for what to do next.
+
+use std::time::Duration;
+
+/// What went wrong. A closed set: the outbox decides on each of these and on nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    #[error("the platform asks to wait {} s", after.as_secs())]
+    RetryAfter { after: Duration },
+    /// Certainly not delivered, and the same again may work.
+    #[error("the platform could not be used: {reason}")]
+    Transient { reason: String },
+    /// The platform does not accept our credentials, or they lack a permission.
+    #[error("the platform refused the credentials: {reason}")]
+    CredentialsRejected { reason: String },
+    /// The platform will never accept this message.
+    #[error("the platform refused the message: {reason}")]
+    Rejected { reason: String },
+    /// The request left and its outcome is unknown.
+    #[error("the platform may or may not have taken the message: {reason}")]
+    InDoubt { reason: String },
+}
+
+/// An unsuccessful try to send a reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    pub error: SendError,
+    /// Some of the reply may be visible already: ask the platform before sending again.
+    pub maybe_visible: bool,
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        let maybe_visible = matches!(error, SendError::InDoubt { .. });
+        Self { error, maybe_visible }
+    }
+}

@@ -1,0 +1,173 @@
+//! From a model's Markdown to messages that Slack takes and that disturb nobody.
+
+/// Slack takes 12,000 characters of `markdown_text`. The rest is room for the fences that a cut may add, and for
+/// characters that Slack counts twice.
+pub(super) const PART_MAX: usize = 10_000;
+
+/// Mentions that ring for everybody in a channel.
+const MASS_MENTIONS: [&str; 5] = ["channel", "here", "everyone", "group", "subteam"];
+
+/// Invisible; after an `@` it keeps the word readable and keeps Slack from making a mention of it.
+const WORD_JOINER: char = '\u{2060}';
+
+/// Takes the effect out of mass mentions and leaves their words.
+pub(super) fn neutralise(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(['<', '@']) {
+        safe.push_str(&rest[..start]);
+        rest = &rest[start..];
+        if let Some((word, after)) = bracketed(rest).or_else(|| plain(rest, &safe)) {
+            safe.push('@');
+            safe.push(WORD_JOINER);
+            safe.push_str(word);
+            rest = after;
+        } else {
+            safe.push_str(&rest[..1]);
+            rest = &rest[1..];
+        }
+    }
+    safe.push_str(rest);
+    safe
+}
+
+/// `<!channel>`, `<!here|here>`, `<!subteam^S1|@ops>`: the word, and what follows the closing bracket.
+fn bracketed(text: &str) -> Option<(&str, &str)> {
+    let (word, after) = mass_mention(text.strip_prefix("<!")?)?;
+    if !after.starts_with(['>', '|', '^']) {
+        return None;
+    }
+    Some((word, after.split_once('>').map_or(after, |(_, after)| after)))
+}
+
+/// `@channel`, but not in `me@channel.example` or `@channels`.
+fn plain<'a>(text: &'a str, before: &str) -> Option<(&'a str, &'a str)> {
+    let in_word = |character: char| character.is_alphanumeric() || character == '_';
+    if before.ends_with(in_word) {
+        return None;
+    }
+    mass_mention(text.strip_prefix('@')?).filter(|(_, after)| !after.starts_with(in_word))
+}
+
+fn mass_mention(text: &str) -> Option<(&str, &str)> {
+    MASS_MENTIONS.iter().find_map(|word| {
+        let (start, after) = text.split_at_checked(word.len())?;
+        start.eq_ignore_ascii_case(word).then_some((start, after))
+    })
+}
+
+/// Cuts a text into parts of about `max` characters, at a paragraph, a line or a space where there is one near the
+/// end. A code block that is cut is closed, and opened again in the next part. The same text is always cut alike.
+pub(super) fn split(text: &str, max: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    let mut fence: Option<&str> = None;
+    loop {
+        let (chunk, after) = cut(rest, max);
+        if chunk.is_empty() && !after.is_empty() {
+            // Nothing but blank lines; Slack refuses a message without text.
+            rest = after;
+            continue;
+        }
+        let mut part = fence.map_or_else(String::new, |fence| format!("{fence}\n"));
+        part.push_str(chunk);
+        fence = open_fence(fence, chunk);
+        if after.is_empty() {
+            parts.push(part);
+            return parts;
+        }
+        if fence.is_some() {
+            part.push_str("\n```");
+        }
+        parts.push(part);
+        rest = after;
+    }
+}
+
+/// The first part and the rest, without the whitespace between them.
+fn cut(text: &str, max: usize) -> (&str, &str) {
+    let Some((end, _)) = text.char_indices().nth(max) else { return (text, "") };
+    let head = &text[..end];
+    let at = ["\n\n", "\n", " "]
+        .into_iter()
+        .filter_map(|boundary| head.rfind(boundary))
+        .find(|at| *at > end / 2)
+        .unwrap_or(end);
+    (text[..at].trim_end(), text[at..].trim_start_matches(['\n', ' ']))
+}
+
+/// The line that opened the code block which is still open at the end of `chunk`.
+fn open_fence<'a>(before: Option<&'a str>, chunk: &'a str) -> Option<&'a str> {
+    chunk.lines().map(str::trim_start).filter(|line| line.starts_with("```")).fold(before, |open, line| {
+        match open {
+            Some(_) => None,
+            // A fence names a language at most; anything longer would not fit the room that is left for it.
+            None => Some(if line.len() <= 40 { line } else { "```" }),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn mass_mentions_lose_their_effect_and_keep_their_words() {
+        let cases = [
+            ("<!channel> hi", "@\u{2060}channel hi"),
+            ("<!here|here>", "@\u{2060}here"),
+            ("<!EVERYONE>", "@\u{2060}EVERYONE"),
+            ("<!subteam^S123|@ops> look", "@\u{2060}subteam look"),
+            ("@channel, @here and @everyone!", "@\u{2060}channel, @\u{2060}here and @\u{2060}everyone!"),
+            ("<!<!here>here>", "<!@\u{2060}herehere>"),
+            ("<!channel", "<!channel"),
+            ("me@here.example and @channels", "me@here.example and @channels"),
+            ("<@U1> <#C1> <https://a.example> a < b @ c", "<@U1> <#C1> <https://a.example> a < b @ c"),
+            ("<!date^1^{date}|today>", "<!date^1^{date}|today>"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(neutralise(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_short_text_is_one_message() {
+        assert_eq!(split("hello", 10), ["hello"]);
+        assert_eq!(split("", 10), [""]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_where_it_reads_well() {
+        assert_eq!(split("aaaa bbbb\n\ncccc dddd", 12), ["aaaa bbbb", "cccc dddd"]);
+        assert_eq!(split("aaaa bbbb cccc", 10), ["aaaa bbbb", "cccc"]);
+        assert_eq!(split("aaaaaaaaaabb", 10), ["aaaaaaaaaa", "bb"]);
+    }
+
+    #[test]
+    fn a_code_block_stays_one_on_both_sides_of_a_cut() {
+        let parts = split("```rust\nlet a = 1;\nlet b = 2;\n```\nend", 20);
+        assert_eq!(parts, ["```rust\nlet a = 1;\n```", "```rust\nlet b = 2;\n```\nend"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_and_every_part_fits(text in "[a-z \n`ü]{0,400}", max in 20_usize..80) {
+            let parts = split(&text, max);
+            let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).collect::<String>();
+            prop_assert!(parts.iter().all(|part| part.chars().count() <= max + 50));
+            if !text.contains("```") {
+                prop_assert_eq!(letters(&parts.concat()), letters(&text));
+            }
+        }
+
+        #[test]
+        fn no_mass_mention_survives(text in "[<!@>| a]{0,6}(channel|here|everyone)[<!@>| a]{0,6}") {
+            let safe = neutralise(&text);
+            for word in ["<!channel>", "<!here>", "<!everyone>", "<!channel|", "<!here|", "<!everyone|"] {
+                prop_assert!(!safe.contains(word), "{safe}");
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! From a delivery's bytes to a message for an employee.
+
+use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, TEXT_MAX, truncate};
+use serde_json::Value;
+
+use super::envelope::{Envelope, text};
+use super::inbound_text;
+
+/// What a delivery asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Slack checks that this URL is ours: answer with the challenge.
+    UrlVerification {
+        challenge: String,
+    },
+    Message {
+        account: String,
+        message: InboundMessage,
+    },
+    /// Slack holds events back: the workspace had more than 30,000 within an hour.
+    RateLimited {
+        account: Option<String>,
+    },
+    Ignored(Ignored),
+}
+
+/// Why nothing is done about a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// Written by our own bot. Answering it would never end.
+    Own,
+    /// Written by another bot or by Slack itself.
+    Bot,
+    /// An edit, a deletion, somebody joining: nothing that was said.
+    Subtype,
+    /// Said in a channel, outside a thread, without a mention.
+    NotAddressed,
+    /// An event that this version has no use for.
+    EventType,
+    /// A field is missing that every message has.
+    Incomplete,
+}
+
+impl Ignored {
+    /// The `outcome` of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "ignored_own",
+            Self::Bot => "ignored_bot",
+            Self::Subtype => "ignored_subtype",
+            Self::NotAddressed => "ignored_not_addressed",
+            Self::EventType => "ignored_event_type",
+            Self::Incomplete => "ignored_incomplete",
+        }
+    }
+}
+
+/// The body is not JSON. Slack never sends that; a proxy on the way may have changed it.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not valid JSON: {0}")]
+pub struct MalformedBody(#[from] serde_json::Error);
+
+/// Whether this is Slack's check of our certificate: a form, sent without a signature, that wants an empty 200.
+pub fn is_ssl_check(content_type: Option<&[u8]>, body: &[u8]) -> bool {
+    content_type.is_some_and(|value| value.starts_with(b"application/x-www-form-urlencoded"))
+        && body.split(|byte| *byte == b'&').any(|pair| pair == b"ssl_check=1")
+}
+
+/// Reads a delivery that was verified.
+pub fn parse(body: &[u8]) -> Result<Delivery, MalformedBody> {
+    let body: Value = serde_json::from_slice(body)?;
+    let envelope = Envelope::of(&body);
+    Ok(match envelope.kind {
+        "url_verification" => match text(&body, "challenge") {
+            Some(challenge) => Delivery::UrlVerification { challenge: challenge.to_owned() },
+            None => Delivery::Ignored(Ignored::Incomplete),
+        },
+        "event_callback" => event(&envelope).unwrap_or_else(Delivery::Ignored),
+        "app_rate_limited" => Delivery::RateLimited { account: envelope.account.map(str::to_owned) },
+        _ => Delivery::Ignored(Ignored::EventType),
+    })
+}
+
+fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
+    let event = envelope.event;
+    let kind = text(event, "type").ok_or(Ignored::Incomplete)?;
+    if !matches!(kind, "app_mention" | "message") {
+        return Err(Ignored::EventType);
+    }
+    refuse_bots(event, envelope.own_user)?;
+    let said =
+        matches!(text(event, "subtype"), None | Some("file_share" | "thread_broadcast" | "me_message"));
+    if !said {
+        return Err(Ignored::Subtype);
+    }
+    let (Some(account), Some(event_id), Some(author), Some(channel), Some(ts)) = (
+        envelope.account.filter(is_id),
+        envelope.event_id.filter(is_id),
+        text(event, "user").filter(is_id),
+        text(event, "channel").filter(is_id),
+        text(event, "ts").filter(is_id),
+    ) else {
+        return Err(Ignored::Incomplete);
+    };
+    let markup = text(event, "text").unwrap_or("");
+    let addressing = addressing(event, kind, channel, inbound_text::mentions(markup, envelope.own_user))?;
+    let root = text(event, "thread_ts").filter(is_id).unwrap_or(ts);
+    let message = InboundMessage {
+        event_id: event_id.to_owned(),
+        message_id: format!("{account}:{channel}:{ts}"),
+        conversation_key: format!("{channel}:{root}"),
+        author_id: author.to_owned(),
+        text: said_text(event, markup, envelope.own_user),
+        addressing,
+        reply_to: ReplyTarget::Slack { channel: channel.to_owned(), thread_ts: root.to_owned() },
+    };
+    Ok(Delivery::Message { account: account.to_owned(), message })
+}
+
+/// Ids become keys of rows, so they are short and printable, whoever signed the delivery.
+fn is_id(text: &&str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn refuse_bots(event: &Value, own_user: Option<&str>) -> Result<(), Ignored> {
+    let author = text(event, "user");
+    if author.is_some() && author == own_user {
+        return Err(Ignored::Own);
+    }
+    let by_bot = text(event, "bot_id").is_some() || event["bot_profile"].is_object();
+    if by_bot || author == Some("USLACK") || text(event, "subtype") == Some("bot_message") {
+        return Err(Ignored::Bot);
+    }
+    Ok(())
+}
+
+/// One mention arrives as two events, `app_mention` and `message`; whichever comes first must count.
+fn addressing(event: &Value, kind: &str, channel: &str, mentioned: bool) -> Result<Addressing, Ignored> {
+    let direct = match text(event, "channel_type") {
+        Some(channel_type) => channel_type == "im",
+        None => channel.starts_with('D'),
+    };
+    if kind == "app_mention" || direct || mentioned {
+        Ok(Addressing::Addressed)
+    } else if text(event, "thread_ts").is_some() {
+        Ok(Addressing::FollowUp)
+    } else {
+        Err(Ignored::NotAddressed)
+    }
+}
+
+/// The words, and a note for what is not words: an employee that cannot see a file must know that there is one.
+fn said_text(event: &Value, markup: &str, own_user: Option<&str>) -> String {
+    let mut said = inbound_text::plain(markup, own_user);
+    let files = event["files"].as_array().map_or(&[][..], Vec::as_slice);
+    for file in files.iter().take(20) {
+        if !said.is_empty() {
+            said.push('\n');
+        }
+        let name = text(file, "name").or_else(|| text(file, "title")).unwrap_or("without a name");
+        said.push_str("[attached file that you cannot open: ");
+        said.push_str(truncate(name, 200));
+        said.push(']');
+    }
+    if said.is_empty() {
+        "[mentioned you without writing anything]".clone_into(&mut said);
+    }
+    truncate(&said, TEXT_MAX).to_owned()
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn delivery(event: &Value) -> Delivery {
+    parse_value(&json!({
+        "type": "event_callback", "team_id": "T1", "api_app_id": "A1", "event_id": "Ev1",
+        "authorizations": [{"team_id": "T1", "enterprise_id": null, "user_id": "UBOT", "is_bot": true}],
+        "event": event,
+    }))
+}
+
+fn parse_value(body: &Value) -> Delivery {
+    parse(body.to_string().as_bytes()).unwrap()
+}
+
+fn message(event: &Value) -> InboundMessage {
+    match delivery(event) {
+        Delivery::Message { message, .. } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn with(mut event: Value, field: &str, value: Value) -> Value {
+    event[field] = value;
+    event
+}
+
+fn mention() -> Value {
+    json!({"type": "app_mention", "user": "U1", "text": "<@UBOT> hi", "ts": "1.000100", "channel": "C1"})
+}
+
+fn in_channel() -> Value {
+    json!({"type": "message", "channel_type": "channel", "user": "U1", "text": "hi", "ts": "1.000100", "channel": "C1"})
+}
+
+#[test]
+fn a_mention_opens_a_thread_at_its_own_ts() {
+    let message = message(&mention());
+    assert_eq!(message.text, "hi");
+    assert_eq!(message.event_id, "Ev1");
+    assert_eq!(message.message_id, "T1:C1:1.000100");
+    assert_eq!(message.conversation_key, "C1:1.000100");
+    assert_eq!(message.addressing, Addressing::Addressed);
+    let reply_to = ReplyTarget::Slack { channel: "C1".to_owned(), thread_ts: "1.000100".to_owned() };
+    assert_eq!(message.reply_to, reply_to);
+}
+
+#[test]
+fn the_two_events_of_one_mention_are_the_same_message() {
+    let twin = with(in_channel(), "text", json!("<@UBOT> hi"));
+    let (one, other) = (message(&mention()), message(&twin));
+    assert_eq!(one.message_id, other.message_id);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_reply_in_a_thread_belongs_to_the_root() {
+    let reply = with(with(in_channel(), "thread_ts", json!("0.9")), "ts", json!("2.0"));
+    let message = message(&reply);
+    assert_eq!(message.addressing, Addressing::FollowUp);
+    assert_eq!(message.conversation_key, "C1:0.9");
+    assert_eq!(message.message_id, "T1:C1:2.0");
+}
+
+#[test]
+fn a_direct_message_is_addressed_in_every_shape() {
+    let direct = with(in_channel(), "channel_type", json!("im"));
+    assert_eq!(message(&direct).addressing, Addressing::Addressed);
+    let threaded = message(&with(direct, "thread_ts", json!("0.5")));
+    assert_eq!((threaded.addressing, threaded.conversation_key.as_str()), (Addressing::Addressed, "C1:0.5"));
+    let no_channel_type = json!({"type": "message", "user": "U1", "text": "x", "ts": "1.0", "channel": "D1"});
+    assert_eq!(message(&no_channel_type).addressing, Addressing::Addressed);
+}
+
+#[test]
+fn what_nobody_said_to_the_employee_is_ignored() {
+    let cases = [
+        (Ignored::NotAddressed, in_channel()),
+        (Ignored::Own, with(mention(), "user", json!("UBOT"))),
+        (Ignored::Own, with(with(mention(), "user", json!("UBOT")), "bot_id", json!("B1"))),
+        (Ignored::Bot, with(mention(), "bot_id", json!("B2"))),
+        (Ignored::Bot, with(mention(), "bot_profile", json!({"id": "B2"}))),
+        (Ignored::Bot, with(in_channel(), "subtype", json!("bot_message"))),
+        (Ignored::Bot, with(mention(), "user", json!("USLACK"))),
+        (Ignored::Subtype, with(in_channel(), "subtype", json!("message_changed"))),
+        (Ignored::Subtype, with(in_channel(), "subtype", json!("channel_join"))),
+        (Ignored::Subtype, with(in_channel(), "subtype", json!("invented_tomorrow"))),
+        (Ignored::EventType, json!({"type": "reaction_added", "user": "U1"})),
+        (Ignored::EventType, json!({"type": "invented_tomorrow"})),
+        (Ignored::Incomplete, json!({})),
+        (Ignored::Incomplete, with(mention(), "ts", json!(1.0001))),
+        (Ignored::Incomplete, with(mention(), "channel", json!({"id": "C1"}))),
+        (Ignored::Incomplete, with(mention(), "user", json!(null))),
+        (Ignored::Incomplete, with(mention(), "ts", json!("1\u{0}2"))),
+        (Ignored::Incomplete, with(mention(), "channel", json!("C".repeat(65)))),
+    ];
+    for (expected, event) in cases {
+        assert_eq!(delivery(&event), Delivery::Ignored(expected), "{event}");
+    }
+}
+
+#[test]
+fn what_was_said_with_a_subtype_counts() {
+    for subtype in ["file_share", "thread_broadcast", "me_message"] {
+        let event = with(with(in_channel(), "channel_type", json!("im")), "subtype", json!(subtype));
+        assert_eq!(message(&event).text, "hi");
+    }
+}
+
+#[test]
+fn a_file_and_an_empty_mention_are_described() {
+    let files = json!([{"name": "a.pdf", "size": 3}, {"title": "B"}, 7]);
+    let text = message(&with(mention(), "files", files)).text;
+    assert!(text.starts_with("hi\n[attached file that you cannot open: a.pdf]\n"), "{text}");
+    let empty = message(&with(mention(), "text", json!("<@UBOT>"))).text;
+    assert_eq!(empty, "[mentioned you without writing anything]");
+}
+
+#[test]
+fn the_account_is_the_installation_and_not_the_place_of_the_message() {
+    let body = |authorizations: Value| {
+        json!({"type": "event_callback", "team_id": "TFOREIGN", "enterprise_id": "EFOREIGN", "event_id": "Ev1",
+            "authorizations": authorizations, "event": mention()})
+    };
+    let account = |body: &Value| match parse_value(body) {
+        Delivery::Message { account, .. } => account,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(account(&body(json!([{"team_id": "T1", "enterprise_id": "E1"}]))), "T1");
+    let org_wide = json!([{"team_id": "T1", "enterprise_id": "E1", "is_enterprise_install": true}]);
+    assert_eq!(account(&body(org_wide)), "E1");
+    assert_eq!(account(&body(json!([]))), "TFOREIGN");
+}
+
+#[test]
+fn an_over_long_text_is_cut_at_a_character() {
+    let text = message(&with(mention(), "text", json!("ü".repeat(TEXT_MAX + 5)))).text;
+    assert_eq!(text.chars().count(), TEXT_MAX);
+}
+
+#[test]
+fn the_other_envelopes_are_recognised() {
+    let challenge = parse_value(&json!({"type": "url_verification", "token": "x", "challenge": "3eZ"}));
+    assert_eq!(challenge, Delivery::UrlVerification { challenge: "3eZ".to_owned() });
+    let limited =
+        parse_value(&json!({"type": "app_rate_limited", "team_id": "T1", "minute_rate_limited": 1}));
+    assert_eq!(limited, Delivery::RateLimited { account: Some("T1".to_owned()) });
+    for strange in [json!({"type": "invented_tomorrow"}), json!([]), json!(null), json!(7)] {
+        assert_eq!(parse_value(&strange), Delivery::Ignored(Ignored::EventType));
+    }
+    let form: Option<&[u8]> = Some(b"application/x-www-form-urlencoded; charset=utf-8");
+    assert!(is_ssl_check(form, b"token=x&ssl_check=1"));
+    assert!(!is_ssl_check(form, b"xssl_check=1"));
+    assert!(!is_ssl_check(Some(b"application/json"), b"ssl_check=1"));
+}
+
+#[test]
+fn deep_nesting_is_malformed_and_not_a_crash() {
+    assert!(parse("[".repeat(100_000).as_bytes()).is_err());
+    assert!(parse(b"{").is_err());
+    assert!(parse(b"").is_err());
+    assert!(parse(&[0xff, 0xfe]).is_err());
+}
+
+/// Any JSON where the parser expects a certain one.
+fn arbitrary_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[<>@#!|&a-z]{0,12}".prop_map(Value::from),
+        Just(json!("message")),
+        Just(json!("event_callback")),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map("(type|event|user|text|ts|channel|files)", inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse(&body);
+        let _ = is_ssl_check(Some(&body), &body);
+    }
+
+    #[test]
+    fn a_real_payload_with_a_field_replaced_never_fails(
+        field in "(type|subtype|user|text|ts|thread_ts|channel|channel_type|files|bot_id|bot_profile)",
+        value in arbitrary_json(),
+    ) {
+        delivery(&with(mention(), &field, value));
+    }
+
+    #[test]
+    fn any_json_is_a_delivery(body in arbitrary_json()) {
+        parse_value(&body);
+    }
+}

@@ -1,0 +1,145 @@
+//! A reply on its way to a thread, visible exactly once.
+//!
+//! Every message carries the reply's id in its metadata. After a crash or an unclear answer, the thread is searched
+//! for that id, and only the parts that are not there are posted.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use konstruct_domain::ids::ReplyId;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::api::Client;
+use super::envelope::text;
+use super::format;
+use crate::{Failure, SendError};
+
+pub const METADATA_EVENT_TYPE: &str = "konstruct_reply";
+
+/// Slack takes about one message a second in a channel.
+const BETWEEN_PARTS: Duration = Duration::from_millis(1100);
+
+/// A thread of 10,000 messages is searched to its end.
+const PAGES_MAX: usize = 50;
+const PAGE: &str = "200";
+
+/// What to post where.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    pub id: ReplyId,
+    pub channel: &'a str,
+    pub thread_ts: &'a str,
+    /// Markdown, as a model writes it.
+    pub text: &'a str,
+    /// An earlier try may have succeeded.
+    pub in_doubt: bool,
+}
+
+impl Client {
+    /// Posts what is not there yet. Returns the `ts` of the first message.
+    pub async fn deliver(&self, token: &SecretString, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
+        let parts = format::split(&format::neutralise(reply.text), format::PART_MAX);
+        let mut posted = if reply.in_doubt {
+            self.find(token, reply).await.map_err(|error| Failure { error, maybe_visible: true })?
+        } else {
+            HashMap::new()
+        };
+        for (index, part) in parts.iter().enumerate() {
+            if posted.contains_key(&index) {
+                continue;
+            }
+            if index > 0 {
+                tokio::time::sleep(BETWEEN_PARTS).await;
+            }
+            match self.post_part(token, reply, part, (index, parts.len())).await {
+                Ok(ts) => drop(posted.insert(index, ts)),
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    return Err(Failure {
+                        maybe_visible: failure.maybe_visible || !posted.is_empty(),
+                        ..failure
+                    });
+                }
+            }
+        }
+        Ok(posted.remove(&0))
+    }
+
+    async fn post_part(
+        &self,
+        token: &SecretString,
+        reply: &Reply<'_>,
+        part: &str,
+        (index, count): (usize, usize),
+    ) -> Result<String, SendError> {
+        let arguments = json!({
+            "channel": reply.channel,
+            "thread_ts": reply.thread_ts,
+            "markdown_text": part,
+            "unfurl_links": false,
+            "metadata": {
+                "event_type": METADATA_EVENT_TYPE,
+                "event_payload": { "reply_id": reply.id.to_string(), "part": index, "parts": count },
+            },
+        });
+        let answer = self.post("chat.postMessage", token, &arguments).await?;
+        let ts = text(&answer, "ts");
+        ts.map(str::to_owned).ok_or_else(|| SendError::InDoubt { reason: "the answer has no ts".to_owned() })
+    }
+
+    /// Which parts of a reply its thread shows, with their `ts`.
+    async fn find(
+        &self,
+        token: &SecretString,
+        reply: &Reply<'_>,
+    ) -> Result<HashMap<usize, String>, SendError> {
+        let wanted = reply.id.to_string();
+        let mut found = HashMap::new();
+        let mut cursor = String::new();
+        for _ in 0..PAGES_MAX {
+            let page = match self.replies(token, reply, &cursor).await {
+                // The thread's first message was deleted, and the thread with it.
+                Err(SendError::Rejected { reason }) if reason == "thread_not_found" => return Ok(found),
+                // Reading changes nothing, so its own outcome is never in doubt.
+                Err(SendError::InDoubt { reason }) => return Err(SendError::Transient { reason }),
+                page => page?,
+            };
+            let messages = page["messages"].as_array().map_or(&[][..], Vec::as_slice);
+            found.extend(messages.iter().filter_map(|message| part_of(message, &wanted)));
+            match text(&page["response_metadata"], "next_cursor") {
+                Some(next) => next.clone_into(&mut cursor),
+                None => return Ok(found),
+            }
+        }
+        Err(SendError::Transient { reason: "the thread is too long to search for an earlier try".to_owned() })
+    }
+
+    async fn replies(
+        &self,
+        token: &SecretString,
+        reply: &Reply<'_>,
+        cursor: &str,
+    ) -> Result<Value, SendError> {
+        let mut arguments = vec![
+            ("channel", reply.channel),
+            ("ts", reply.thread_ts),
+            ("include_all_metadata", "true"),
+            ("limit", PAGE),
+        ];
+        if !cursor.is_empty() {
+            arguments.push(("cursor", cursor));
+        }
+        self.get("conversations.replies", token, &arguments).await
+    }
+}
+
+/// Which part of the wanted reply a message of a thread is.
+fn part_of(message: &Value, wanted: &str) -> Option<(usize, String)> {
+    let metadata = &message["metadata"];
+    let payload = &metadata["event_payload"];
+    let ours = text(metadata, "event_type") == Some(METADATA_EVENT_TYPE)
+        && text(payload, "reply_id") == Some(wanted);
+    let part = usize::try_from(payload["part"].as_u64()?).ok()?;
+    ours.then_some((part, text(message, "ts")?.to_owned()))
+}

@@ -1,0 +1,87 @@
+//! `konstruct gateway`: flags, files with secrets, ports.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use konstruct_queue::Bus;
+use konstruct_store::{Keyring, Store};
+use konstruct_telemetry::{Readiness, serve_admin};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Config, Error, SLACK_BASE_URL, serve};
+
+/// Receives messages from channels and sends the replies.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    /// Where channels reach the gateway.
+    #[arg(long, env = "KONSTRUCT_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+    /// Where probes and scrapers reach it. Never public.
+    #[arg(long, env = "KONSTRUCT_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    admin_listen: SocketAddr,
+    /// File with the PostgreSQL URL, of the role konstruct_gateway.
+    #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE")]
+    database_url_file: PathBuf,
+    /// File with the Redis URL.
+    #[arg(long, env = "KONSTRUCT_REDIS_URL_FILE")]
+    redis_url_file: PathBuf,
+    /// File with the key that encrypts channel secrets: 64 hexadecimal digits.
+    #[arg(long, env = "KONSTRUCT_CHANNEL_KEY_FILE")]
+    channel_key_file: PathBuf,
+    /// File with the signing secret of the platform's shared Slack app. Without it, each Slack connection needs an
+    /// app of its own.
+    #[arg(long, env = "KONSTRUCT_SLACK_SIGNING_SECRET_FILE")]
+    slack_signing_secret_file: Option<PathBuf>,
+    /// Slack's Web API.
+    #[arg(long, env = "KONSTRUCT_SLACK_BASE_URL", default_value = SLACK_BASE_URL)]
+    slack_base_url: String,
+    /// Most connections to PostgreSQL.
+    #[arg(long, env = "KONSTRUCT_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    database_connections: u32,
+}
+
+/// Runs the role until shutdown.
+pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
+    let keyring = Keyring::from_hex(Some(&read_secret(&args.channel_key_file)?), None)?;
+    let store = Store::connect(&read_secret(&args.database_url_file)?, args.database_connections, keyring)?;
+    let bus = Bus::connect(&read_secret(&args.redis_url_file)?)?;
+    let shared_slack_signing_secret =
+        args.slack_signing_secret_file.as_deref().map(read_secret).transpose()?;
+    let readiness = Readiness::new();
+    let admin = serve_admin(listen(args.admin_listen).await?, readiness.clone(), shutdown.clone());
+    let config = Config {
+        listener: listen(args.listen).await?,
+        store,
+        bus,
+        readiness,
+        slack_base_url: args.slack_base_url,
+        shared_slack_signing_secret,
+        owner: owner(),
+    };
+    let (served, observed) = tokio::join!(serve(config, shutdown), admin);
+    served.and(observed.map_err(Error::Serve))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+fn read_secret(path: &Path) -> Result<SecretString, Error> {
+    let text =
+        fs::read_to_string(path).map_err(|source| Error::ReadSecretFile { path: path.to_owned(), source })?;
+    let value = text.trim();
+    if value.is_empty() {
+        return Err(Error::EmptySecretFile { path: path.to_owned() });
+    }
+    Ok(value.into())
+}
+
+/// Names this process on the rows that it leases: the pod, and a part that a restarted pod does not share.
+fn owner() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "gateway".to_owned());
+    format!("{host}/{}", uuid::Uuid::new_v4().simple())
+}

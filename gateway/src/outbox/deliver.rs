@@ -1,0 +1,111 @@
+//! One try to send one reply, and what is recorded of it.
+
+use std::time::{Duration, Instant};
+
+use konstruct_channels::{Failure, SendError, slack};
+use konstruct_domain::TenantId;
+use konstruct_domain::message::ReplyTarget;
+use konstruct_domain::snapshot::ChannelSnapshot;
+use konstruct_store::{Error, OutboxItem};
+use tokio::time::timeout;
+
+use super::{Inner, policy};
+use crate::connection::Connection;
+use crate::metrics;
+
+/// Less than the lease on the row: nobody else may have begun to send it.
+const TRY_TIMEOUT: Duration = Duration::from_secs(50);
+
+impl Inner {
+    pub(super) async fn deliver(&self, tenant: TenantId, item: &OutboxItem) {
+        let channel = match item.target {
+            ReplyTarget::Slack { .. } => "slack",
+            ReplyTarget::WebChat => "webchat",
+        };
+        let started = Instant::now();
+        let sent = match timeout(TRY_TIMEOUT, self.send(tenant, item)).await {
+            Ok(sent) => sent,
+            Err(_) => Err(SendError::InDoubt { reason: "the try took too long".to_owned() }.into()),
+        };
+        metrics::SEND.observe_duration([channel], started.elapsed());
+        let recorded = match &sent {
+            Ok(message_id) => {
+                metrics::OUTBOX.inc([channel, "sent"]);
+                self.store.outbox_sent(tenant, item, message_id.as_deref()).await
+            }
+            Err(failure) => {
+                metrics::OUTBOX.inc([channel, policy::outcome(&failure.error)]);
+                self.record_failure(tenant, item, channel, failure).await
+            }
+        };
+        if let Err(error) = recorded {
+            // The row stays leased and in doubt; whoever has it next asks the platform.
+            tracing::warn!(%tenant, reply = %item.reply, %error, "the outcome of a try to send was not recorded");
+        }
+    }
+
+    async fn send(&self, tenant: TenantId, item: &OutboxItem) -> Result<Option<String>, Failure> {
+        match &item.target {
+            // The visitor's event stream shows it.
+            ReplyTarget::WebChat => Ok(None),
+            ReplyTarget::Slack { channel, thread_ts } => {
+                let routes =
+                    self.registry.routes().ok_or_else(|| not_now(item, "the configuration is not loaded"))?;
+                let connection = routes
+                    .connection(tenant, &item.connection)
+                    .ok_or_else(|| not_now(item, "the ChannelConnection does not exist any more"))?;
+                self.send_to_slack(connection, item, channel, thread_ts).await
+            }
+        }
+    }
+
+    async fn send_to_slack(
+        &self,
+        connection: &Connection,
+        item: &OutboxItem,
+        channel: &str,
+        thread_ts: &str,
+    ) -> Result<Option<String>, Failure> {
+        let ChannelSnapshot::Slack(snapshot) = &connection.snapshot.channel else {
+            let reason = "the ChannelConnection is not for Slack any more".to_owned();
+            return Err(SendError::Rejected { reason }.into());
+        };
+        let token = connection
+            .bot_token(&self.store, snapshot)
+            .await
+            .map_err(|error| not_now(item, &error.to_string()))?;
+        let reply =
+            slack::Reply { id: item.reply, channel, thread_ts, text: &item.text, in_doubt: item.in_doubt };
+        let sent = self.credentials.slack.deliver(token, &reply).await;
+        match &sent {
+            Ok(_) => self.credentials.accepted(connection).await,
+            Err(Failure { error: SendError::CredentialsRejected { reason }, .. }) => {
+                self.credentials.rejected(connection, reason).await;
+            }
+            Err(_) => {}
+        }
+        sent
+    }
+
+    async fn record_failure(
+        &self,
+        tenant: TenantId,
+        item: &OutboxItem,
+        channel: &str,
+        failure: &Failure,
+    ) -> Result<(), Error> {
+        let reason = failure.to_string();
+        let Some(after) = policy::next_try(item.attempt, &failure.error, rand::random()) else {
+            tracing::warn!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply was given up");
+            metrics::OUTBOX.inc([channel, "dead"]);
+            return self.store.outbox_dead(tenant, item, &reason).await;
+        };
+        tracing::info!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply is tried again later");
+        self.store.outbox_retry(tenant, item, after, &reason, failure.maybe_visible).await
+    }
+}
+
+/// This try did not begin; an earlier one still may have succeeded.
+fn not_now(item: &OutboxItem, reason: &str) -> Failure {
+    Failure { error: SendError::Transient { reason: reason.to_owned() }, maybe_visible: item.in_doubt }
+}

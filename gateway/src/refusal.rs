@@ -1,0 +1,95 @@
+//! Requests that are not done, each with what to do about it.
+
+use axum::Json;
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use konstruct_channels::slack;
+use konstruct_domain::message::TEXT_MAX;
+use serde_json::json;
+
+/// Tells Slack that the same delivery again will fare no better.
+const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
+
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    NotFound,
+    UnknownToken,
+    BodyTooLarge,
+    BodyUnreadable,
+    TooSlow,
+    Malformed(String),
+    Signature(slack::Refused),
+    InvalidMessage(&'static str),
+    MessageTooLong {
+        characters: usize,
+    },
+    /// PostgreSQL is down, or the configuration is not loaded yet.
+    Unavailable,
+}
+
+impl Refusal {
+    /// The `outcome` of metrics, and the `code` of the answer.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::UnknownToken => "unknown_conversation",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyUnreadable => "body_unreadable",
+            Self::TooSlow => "too_slow",
+            Self::Malformed(_) => "malformed",
+            Self::Signature(_) => "invalid_signature",
+            Self::InvalidMessage(_) => "invalid_message",
+            Self::MessageTooLong { .. } => "message_too_long",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound | Self::UnknownToken => StatusCode::NOT_FOUND,
+            Self::BodyTooLarge | Self::MessageTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyUnreadable | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Signature(_) => StatusCode::UNAUTHORIZED,
+            Self::InvalidMessage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::NotFound => {
+                "there is nothing at this address: check it, and in a cluster check that the ChannelConnection is Ready"
+                    .to_owned()
+            }
+            Self::UnknownToken => "this is not a conversation of this chat: start a new one".to_owned(),
+            Self::BodyTooLarge => "the request is larger than 1 MB: send less".to_owned(),
+            Self::BodyUnreadable => "the request broke off: send it again".to_owned(),
+            Self::TooSlow => "the request took too long: send it again".to_owned(),
+            Self::Malformed(what) => what.clone(),
+            Self::Signature(refused) => {
+                format!("{refused}: check the app's signing secret, and the clock of whoever signs")
+            }
+            Self::InvalidMessage(what) => (*what).to_owned(),
+            Self::MessageTooLong { characters } => {
+                format!("the message has {characters} characters: send at most {TEXT_MAX}, or several messages")
+            }
+            Self::Unavailable => "the service is not available at the moment: try again in a few seconds".to_owned(),
+        }
+    }
+
+    /// Whether the same request again has no chance.
+    const fn is_final(&self) -> bool {
+        !matches!(self, Self::Unavailable | Self::BodyUnreadable | Self::TooSlow)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "error": { "code": self.code(), "message": self.message() } }));
+        let mut response = (self.status(), body).into_response();
+        let (name, value) = if self.is_final() { (NO_RETRY, "1") } else { (header::RETRY_AFTER, "5") };
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+        response
+    }
+}

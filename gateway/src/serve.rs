@@ -1,0 +1,90 @@
+//! Puts the parts together and takes them apart again.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use konstruct_channels::slack;
+use konstruct_queue::Bus;
+use konstruct_store::Store;
+use konstruct_telemetry::Readiness;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::credentials::Credentials;
+use crate::outbox::Outbox;
+use crate::registry::Registry;
+use crate::reloader::Reloader;
+use crate::wakes::Wakes;
+use crate::{Error, background, routes};
+
+/// How long unfinished requests and sends may take after the wish to stop. What is not finished then is in doubt, and
+/// the next gateway asks the platform.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Ready-made parts.
+pub struct Config {
+    pub listener: TcpListener,
+    pub store: Store,
+    pub bus: Bus,
+    pub readiness: Readiness,
+    pub slack_base_url: String,
+    /// Of the platform's shared Slack app, if there is one.
+    pub shared_slack_signing_secret: Option<SecretString>,
+    /// Names this process on the rows that it leases.
+    pub owner: String,
+}
+
+/// Serves until shutdown, then finishes what has begun.
+pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+    let slack = slack::Client::new(&config.slack_base_url)?;
+    let registry = Arc::new(Registry::default());
+    let credentials = Credentials::new(config.store.clone(), config.bus.clone(), slack.clone());
+    let tasks = TaskTracker::new();
+    let outbox = Outbox::new(
+        config.store.clone(),
+        Arc::clone(&registry),
+        credentials.clone(),
+        config.owner,
+        tasks.clone(),
+        shutdown.clone(),
+    );
+    let reloader = Reloader::new(
+        config.store.clone(),
+        config.bus.clone(),
+        Arc::clone(&registry),
+        credentials,
+        config.readiness.check("configuration"),
+    );
+    let app = Arc::new(App {
+        store: config.store,
+        bus: config.bus,
+        registry,
+        reloader,
+        outbox,
+        wakes: Wakes::default(),
+        shared_slack_signing_secret: config.shared_slack_signing_secret,
+        shutdown: shutdown.clone(),
+    });
+    background::start(&app, &config.readiness, &tasks);
+
+    let server = axum::serve(config.listener, routes::router(app))
+        .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+        .into_future();
+    tokio::pin!(server);
+    let ended = tokio::select! {
+        ended = &mut server => ended,
+        () = shutdown.cancelled() => timeout(GRACE, &mut server).await.unwrap_or(Ok(())),
+    };
+    // The server also ends by itself when its listener fails; nothing else must go on then.
+    shutdown.cancel();
+    tasks.close();
+    if timeout(GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!("stopped before everything had finished; the next gateway resolves what is in doubt");
+    }
+    ended.map_err(Error::Serve)
+}

@@ -1,0 +1,259 @@
+//! A gateway on a port of its own, with tenants, connections and somebody who answers.
+
+use std::future::Future;
+use std::time::Duration;
+
+use konstruct_domain::revision::Revision;
+use konstruct_domain::snapshot::{
+    ChannelSnapshot, ConnectionSnapshot, SecretField, SecretPurpose, SecretVersion, SlackSnapshot,
+    WebChatSnapshot,
+};
+use konstruct_domain::{Kind, TenantId};
+use konstruct_gateway::{Config, serve};
+use konstruct_queue::{Bus, Signal};
+use konstruct_store::{Claim, Keyring, Store, TenantRecord, TenantStore, Turn, TurnOutcome};
+use konstruct_telemetry::Readiness;
+use konstruct_testkit::slack::{App, SignedRequest, SlackDouble, Workspace};
+use konstruct_testkit::{TestDatabase, redis_url, unique_slug};
+use reqwest::{Response, StatusCode};
+use secrecy::SecretString;
+use serde_json::Value;
+use sqlx::PgConnection;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+const PASSWORD: &str = "tenant-password";
+pub(crate) const SHARED_SECRET: &str = "shared-signing-secret";
+const LEASE: Duration = Duration::from_secs(30);
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) operator: Store,
+    pub(crate) gateway_store: Store,
+    pub(crate) bus: Bus,
+    pub(crate) slack: SlackDouble,
+    pub(crate) readiness: Readiness,
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+    _shutdown: DropGuard,
+}
+
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) runtime: TenantStore,
+}
+
+/// A Slack connection with the app that delivers to it.
+pub(crate) struct SlackConnection {
+    pub(crate) snapshot: ConnectionSnapshot,
+    pub(crate) app: App,
+    /// Where the app delivers.
+    pub(crate) path: String,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::start_on(TestDatabase::create().await, &redis_url()).await
+    }
+
+    pub(crate) async fn start_on(database: TestDatabase, redis_url: &SecretString) -> Self {
+        let keyring = Keyring::new(Some([7; 32]), None);
+        let operator = Store::connect(&database.operator_url(), 4, keyring.clone()).unwrap();
+        let gateway_store = Store::connect(&database.gateway_url(), 8, keyring).unwrap();
+        let bus = Bus::connect(redis_url).unwrap();
+        let slack = SlackDouble::start().await;
+        let readiness = Readiness::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        let config = Config {
+            listener,
+            store: gateway_store.clone(),
+            bus: bus.clone(),
+            readiness: readiness.clone(),
+            slack_base_url: slack.base_url(),
+            shared_slack_signing_secret: Some(SHARED_SECRET.into()),
+            owner: "test-gateway".to_owned(),
+        };
+        tokio::spawn(serve(config, shutdown.clone()));
+        timeout(Duration::from_secs(10), readiness.wait_until_ready()).await.unwrap();
+        let http = reqwest::Client::new();
+        let _shutdown = shutdown.drop_guard();
+        Self { database, operator, gateway_store, bus, slack, readiness, http, url, _shutdown }
+    }
+
+    pub(crate) async fn tenant(&self, stem: &str) -> Tenant {
+        let slug = unique_slug(stem);
+        let id = TenantId::from_slug(&slug);
+        let (namespace, display_name) = (slug.namespace(), stem.to_owned());
+        self.operator
+            .upsert_tenant(&TenantRecord { id, slug: slug.clone(), namespace, display_name })
+            .await
+            .unwrap();
+        self.operator.ensure_database_role(id, &slug, &PASSWORD.into()).await.unwrap();
+        let runtime = TenantStore::connect(&self.database.url_for(&slug.database_role(), PASSWORD)).unwrap();
+        Tenant { id, runtime }
+    }
+
+    /// A connection to a workspace through the platform's app.
+    pub(crate) async fn connect_slack(&self, tenant: &Tenant, team_id: &str) -> SlackConnection {
+        self.connect(tenant, team_id, None).await
+    }
+
+    /// A connection to a workspace through an app of its own.
+    pub(crate) async fn connect_own_slack(&self, tenant: &Tenant, team_id: &str) -> SlackConnection {
+        self.connect(tenant, team_id, Some("own-signing-secret")).await
+    }
+
+    async fn connect(&self, tenant: &Tenant, team_id: &str, own_secret: Option<&str>) -> SlackConnection {
+        let workspace = Workspace::new(team_id);
+        self.slack.add_workspace(workspace.clone());
+        let name = format!("slack-{}", team_id.to_lowercase());
+        let snapshot = ConnectionSnapshot {
+            agent: "ada".parse().unwrap(),
+            public_id: self.operator.keyring().public_id(tenant.id, &name).unwrap(),
+            channel: ChannelSnapshot::Slack(SlackSnapshot {
+                team_id: team_id.to_owned(),
+                bot_token: self.version(SecretField::SlackBotToken, &workspace.bot_token),
+                signing_secret: own_secret
+                    .map(|secret| self.version(SecretField::SlackSigningSecret, secret)),
+            }),
+            name: name.parse().unwrap(),
+        };
+        let mut secrets = vec![(SecretField::SlackBotToken, SecretString::from(workspace.bot_token.clone()))];
+        secrets.extend(own_secret.map(|secret| (SecretField::SlackSigningSecret, secret.into())));
+        self.publish(tenant, &snapshot, &secrets).await;
+        let path = match own_secret {
+            Some(_) => format!("/slack/{}/events", snapshot.public_id),
+            None => "/slack/events".to_owned(),
+        };
+        SlackConnection { app: App::new(&workspace, own_secret.unwrap_or(SHARED_SECRET)), snapshot, path }
+    }
+
+    pub(crate) fn version(&self, field: SecretField, value: &str) -> SecretVersion {
+        let version = self.operator.keyring().fingerprint(SecretPurpose::Channel, &value.into()).unwrap();
+        SecretVersion { field, version }
+    }
+
+    pub(crate) async fn connect_webchat(&self, tenant: &Tenant) -> ConnectionSnapshot {
+        let snapshot = ConnectionSnapshot {
+            name: "web".parse().unwrap(),
+            agent: "ada".parse().unwrap(),
+            public_id: self.operator.keyring().public_id(tenant.id, "web").unwrap(),
+            channel: ChannelSnapshot::WebChat(WebChatSnapshot {
+                title: "Ask <Ada> & co".to_owned(),
+                greeting: "Hello, I'm \"Ada\".".to_owned(),
+            }),
+        };
+        self.publish(tenant, &snapshot, &[]).await;
+        snapshot
+    }
+
+    /// Puts a connection in force and waits until the gateway says that it has loaded it.
+    pub(crate) async fn publish(
+        &self,
+        tenant: &Tenant,
+        snapshot: &ConnectionSnapshot,
+        secrets: &[(SecretField, SecretString)],
+    ) {
+        let (kind, name) = (Kind::ChannelConnection, snapshot.name.as_str());
+        let published = self.operator.publish(tenant.id, kind, name, snapshot, secrets).await.unwrap();
+        self.bus.publish(Signal::Config(tenant.id)).await;
+        eventually("the gateway loads the connection", async || {
+            self.operator.loaded(tenant.id, kind, name).await.unwrap().as_ref() == Some(&published.revision)
+        })
+        .await;
+    }
+
+    pub(crate) async fn post(&self, path: &str, request: SignedRequest) -> Response {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
+            .header("x-slack-request-timestamp", request.timestamp)
+            .header("x-slack-signature", request.signature)
+            .body(request.body);
+        request.send().await.unwrap()
+    }
+
+    /// Delivers an event as Slack does.
+    pub(crate) async fn deliver(&self, connection: &SlackConnection, event: &Value) -> StatusCode {
+        self.post(&connection.path, connection.app.sign(event)).await.status()
+    }
+
+    pub(crate) async fn inbox(&self) -> Vec<InboxRow> {
+        sqlx::query_as("select tenant_id, connection, author_id, body from konstruct.inbox order by inbox_id")
+            .fetch_all(&mut self.admin().await)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
+        sqlx::query_as("select state, attempt, last_error, platform_message_id from konstruct.outbox order by outbox_seq")
+            .fetch_all(&mut self.admin().await)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn admin(&self) -> PgConnection {
+        self.database.admin().await
+    }
+
+    /// Answers the message that waits longest, as a runtime does.
+    pub(crate) async fn answer(&self, tenant: &Tenant, reply: &str) {
+        let claim = self.claim(tenant).await;
+        tenant.runtime.complete(&claim, &turn(reply)).await.unwrap();
+        self.bus.publish(Signal::Outbox(tenant.id)).await;
+    }
+
+    pub(crate) async fn claim(&self, tenant: &Tenant) -> Claim {
+        for _ in 0..500 {
+            if let Some(claim) = tenant.runtime.claim("test-runtime", LEASE).await.unwrap() {
+                return claim;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no message waits");
+    }
+}
+
+pub(crate) fn turn(reply: &str) -> Turn {
+    Turn {
+        reply: reply.to_owned(),
+        outcome: TurnOutcome::Answered,
+        agent_revision: Revision::of(&"agent").unwrap(),
+        provider: None,
+        model: None,
+        tokens_in: 0,
+        tokens_out: 0,
+        elapsed: Duration::ZERO,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct InboxRow {
+    pub(crate) tenant_id: uuid::Uuid,
+    pub(crate) connection: String,
+    pub(crate) author_id: String,
+    pub(crate) body: String,
+}
+
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(crate) struct OutboxRow {
+    pub(crate) state: String,
+    pub(crate) attempt: i32,
+    pub(crate) last_error: Option<String>,
+    pub(crate) platform_message_id: Option<String>,
+}
+
+/// Waits for something to become true.
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
+    for _ in 0..1500 {
+        if condition().await {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited 15 s in vain: {what}");
+}
