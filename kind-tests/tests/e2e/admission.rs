@@ -40,7 +40,7 @@ fn read(path: &PathBuf) -> Result<Case> {
         if document.contains("kind: Tenant\n") { rename(document, &unique) } else { document.to_owned() }
     };
     let (previous, manifest) = match text.split_once("\n---\n") {
-        Some((previous, manifest)) => (Some(own(previous)), own(manifest)),
+        Some((previous, manifest)) => (Some(own(&format!("{previous}\n"))), own(manifest)),
         None => (None, text.clone()),
     };
     Ok(Case { file: path.display().to_string(), expectation, previous, manifest })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use konstruct_kind_tests::objects::{Kind, await_status, text};
 use konstruct_kind_tests::tenant::PATIENCE;
+use konstruct_kind_tests::wait::{Look, until};
 use konstruct_kind_tests::webchat::Conversation;
 use konstruct_kind_tests::{Cluster, TestTenant, kubectl, slack};
 
@@ -120,14 +121,17 @@ async fn a_wrong_key_is_said_to_the_person_and_on_the_resources() -> Result<()> 
     await_status(&tenant.api(Kind::LLMProvider), "own", "CredentialsValid", "False", PATIENCE).await?;
     await_status(&tenant.api(Kind::Agent), "grace", "ModelAvailable", "False", PATIENCE).await?;
 
-    // The right key, and it works again without touching the Agent.
+    // The right key, and it works again without touching Agent or LLMProvider. Secrets are read again every minute.
     kubectl::apply(&provider(&namespace, "own", "model-key", "e2e-model-key")).await?;
-    await_status(&tenant.api(Kind::LLMProvider), "own", "Ready", "True", PATIENCE).await?;
-    let mention = slack::Mention::new(&tenant.team, "And now?");
-    slack::send(&gateway, &mention).await?;
-    let reply = slack::reply(&stand_in, &mention.ts, PATIENCE).await?;
-    ensure!(reply.contains("Calm and exact."), "the model was not asked with the new key: {reply}");
+    until(2 * PATIENCE, "an answer of the model with the new key", || async {
+        let mention = slack::Mention::new(&tenant.team, "And now?");
+        slack::send(&gateway, &mention).await?;
+        let reply = slack::reply(&stand_in, &mention.ts, PATIENCE).await?;
+        Ok(if reply.contains("Calm and exact.") { Look::Done(()) } else { Look::NotYet(reply) })
+    })
+    .await?;
     await_status(&tenant.api(Kind::Agent), "grace", "ModelAvailable", "True", PATIENCE).await?;
+    await_status(&tenant.api(Kind::LLMProvider), "own", "CredentialsValid", "True", PATIENCE).await?;
     Ok(())
 }
 
