@@ -39,6 +39,9 @@ pub(crate) struct Objects {
 #[derive(Debug)]
 pub(crate) struct Admission {
     accepted: HashMap<Identity, Accepted>,
+    /// Whether a document was refused that has never been accepted: what it declares is unknown, so nothing may be
+    /// taken for deleted.
+    unknown: bool,
     started: Timestamp,
     age: i64,
 }
@@ -60,7 +63,7 @@ struct Accepted {
 
 impl Admission {
     pub(crate) fn new() -> Self {
-        Self { accepted: HashMap::new(), started: Timestamp::now(), age: 0 }
+        Self { accepted: HashMap::new(), unknown: false, started: Timestamp::now(), age: 0 }
     }
 
     /// Takes in what the folder says now.
@@ -68,6 +71,7 @@ impl Admission {
         let mut problems = Vec::new();
         let mut objects = Objects::default();
         let mut seen = HashSet::new();
+        self.unknown = !reading.complete;
         for document in &reading.documents {
             let kind = document.value["kind"].as_str().unwrap_or_default();
             let api_version = document.value["apiVersion"].as_str().unwrap_or_default();
@@ -88,6 +92,11 @@ impl Admission {
         (objects, problems)
     }
 
+    /// Whether everything that is declared is known, so that what is missing was deleted.
+    pub(crate) const fn is_complete(&self) -> bool {
+        !self.unknown
+    }
+
     fn admit_one(
         &mut self,
         document: &Document,
@@ -99,6 +108,7 @@ impl Admission {
         let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
         let identity = Identity { kind: kind.to_owned(), namespace: text("namespace"), name: text("name") };
         if identity.name.is_empty() {
+            self.unknown = true;
             return problems.push(source.problem("metadata.name", "is missing: give the object a name"));
         }
         if kind != "Tenant" && identity.namespace.is_empty() {
@@ -112,6 +122,7 @@ impl Admission {
         let before = self.accepted.get(&identity);
         let refusals = admission::review(value, before.map(|before| &before.value));
         if !refusals.is_empty() {
+            self.unknown |= before.is_none();
             return problems.extend(refusals.into_iter().map(|one| source.problem(&one.field, one.message)));
         }
         let created =

@@ -59,6 +59,8 @@ pub(crate) struct CompiledTenant {
 /// What the declared objects come to.
 #[derive(Debug, Default)]
 pub(crate) struct Compiled {
+    /// Of every declared tenant, also of those that cannot be set up.
+    pub(crate) slugs: BTreeSet<Slug>,
     pub(crate) tenants: BTreeMap<Slug, CompiledTenant>,
     pub(crate) items: BTreeMap<Key, Item>,
     /// Everything that is declared, whether or not it compiles: the last good version of it stays in force.
@@ -146,6 +148,7 @@ pub(crate) fn compile(objects: &Objects, known: &Known<'_>) -> Result<Compiled, 
 
 fn compile_tenants(objects: &Objects, compiled: &mut Compiled) {
     for declared in &objects.tenants {
+        compiled.slugs.extend(declared.object.spec.slug.parse::<Slug>());
         let found = lookup::of_tenant(&declared.object, &objects.tenants);
         match tenant::validate::validate(&declared.object, &found) {
             Ok(valid) => {

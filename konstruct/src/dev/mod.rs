@@ -19,6 +19,8 @@ mod services;
 mod session;
 mod slack;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fs::{self, File};
@@ -64,8 +66,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         session.serve(&mut watch, &shutdown).await
     };
     let outcome = tokio::select! {
-        outcome = outcome => outcome,
+        biased;
         () = shutdown.cancelled() => Ok(()),
+        outcome = outcome => outcome,
     };
     shutdown.cancel();
     session.stop().await?;

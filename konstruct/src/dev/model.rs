@@ -59,8 +59,7 @@ pub(crate) async fn find() -> Option<FoundModel> {
         return found("dev-openai", "OPENAI_API_KEY", model, endpoint);
     }
     let installed = ollama_model().await?;
-    let endpoint = Endpoint::OpenAi { base_url: format!("{OLLAMA}/v1"), key: None };
-    found("dev-ollama", "Ollama", wanted.unwrap_or(installed), endpoint)
+    FoundModel::ollama(wanted.unwrap_or(installed))
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -79,6 +78,10 @@ async fn ollama_model() -> Option<String> {
 }
 
 impl FoundModel {
+    pub(super) fn ollama(model: String) -> Option<Self> {
+        found("dev-ollama", "Ollama", model, Endpoint::OpenAi { base_url: format!("{OLLAMA}/v1"), key: None })
+    }
+
     pub(crate) fn name(&self) -> &ProviderName {
         &self.provider
     }

@@ -1,6 +1,6 @@
 //! Puts what compiles in force, and takes out what is no longer declared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 use konstruct_domain::revision::Revision;
@@ -74,14 +74,11 @@ impl Publisher {
 
     /// Tenants of earlier runs that are no longer declared. Only those whose id is one that `dev` gives: a database
     /// that a cluster uses as well keeps its own.
-    pub(crate) async fn abandoned(
-        &self,
-        declared: &BTreeMap<Slug, CompiledTenant>,
-    ) -> Result<Vec<(Slug, TenantId)>> {
+    pub(crate) async fn abandoned(&self, declared: &BTreeSet<Slug>) -> Result<Vec<(Slug, TenantId)>> {
         let tenants = self.store.tenants().await?.into_iter();
         let ours = tenants.filter(|tenant| tenant.id == TenantId::from_slug(&tenant.slug));
         Ok(ours
-            .filter(|tenant| !declared.contains_key(&tenant.slug))
+            .filter(|tenant| !declared.contains(&tenant.slug))
             .map(|tenant| (tenant.slug, tenant.id))
             .collect())
     }

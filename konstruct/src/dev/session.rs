@@ -128,7 +128,7 @@ impl Session {
         };
         let compiled = compile(&objects, &known)?;
         let mut said = Vec::new();
-        if reading.complete {
+        if self.admission.is_complete() {
             said.extend(self.remove(&compiled, &in_force).await?);
         }
         for (slug, tenant) in &compiled.tenants {
@@ -153,7 +153,7 @@ impl Session {
     /// Takes out of force what is no longer declared, whole tenants included.
     async fn remove(&mut self, compiled: &Compiled, in_force: &BTreeSet<Key>) -> Result<Vec<String>> {
         let mut said = Vec::new();
-        for (slug, id) in self.publisher.abandoned(&compiled.tenants).await? {
+        for (slug, id) in self.publisher.abandoned(&compiled.slugs).await? {
             self.runtimes.stop(&slug).await;
             self.publisher.erase(&slug, id).await?;
             said.push(format!("erased: tenant {slug} with everything it had"));
@@ -191,8 +191,10 @@ impl Session {
         let mut failed = false;
         loop {
             tokio::select! {
+                // In this order: roles that end because they were told to have not failed.
+                biased;
                 () = shutdown.cancelled() => return Ok(()),
-                failure = self.roles.first_failure(), if !shutdown.is_cancelled() => return Err(failure),
+                failure = self.roles.first_failure() => return Err(failure),
                 () = watch.changed() => {}
                 () = sleep(RETRY), if failed => {}
             }
