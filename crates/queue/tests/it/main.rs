@@ -1,4 +1,5 @@
 //! The bus against a real Redis.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 use std::time::Duration;
 

@@ -1,6 +1,9 @@
 //! No tenant reaches another's rows: proved for every table that the catalogue lists, as every role.
 
 use konstruct_domain::Kind;
+use konstruct_domain::observation::{Condition, Observation};
+use konstruct_domain::snapshot::SecretField::{ProviderApiKey, SlackBotToken};
+use konstruct_domain::snapshot::{ProviderOwner, Reader};
 use konstruct_store::Store;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -44,7 +47,6 @@ async fn fill(world: &World) {
     let operator: &Store = &world.operator;
     operator.publish(globex.id, Kind::Agent, "ada", &json!({}), &[]).await.unwrap();
     let secret = |field| [(field, SecretString::from("value"))];
-    use konstruct_domain::snapshot::SecretField::{ProviderApiKey, SlackBotToken};
     operator
         .publish(globex.id, Kind::ChannelConnection, "web", &json!({}), &secret(SlackBotToken))
         .await
@@ -53,13 +55,11 @@ async fn fill(world: &World) {
         .publish(globex.id, Kind::LLMProvider, "demo", &json!({}), &secret(ProviderApiKey))
         .await
         .unwrap();
-    use konstruct_domain::snapshot::{ProviderOwner, Reader};
     world
         .ai_gateway
         .record_loaded(globex.id, Kind::LLMProvider, "demo", Reader::AiGateway, &provider.revision)
         .await
         .unwrap();
-    use konstruct_domain::observation::{Condition, Observation};
     let observation = Observation {
         condition: Condition::ModelAvailable,
         ok: true,

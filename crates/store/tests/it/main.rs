@@ -1,4 +1,5 @@
 //! The store against a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 mod isolation;
 mod messages;

@@ -193,7 +193,7 @@ async fn the_sweep_finds_only_tenants_whose_messages_wait() {
     assert!(world.gateway.tenants_with_waiting_inbox(Duration::ZERO).await.unwrap().is_empty());
     world.gateway.accept(world.globex.id, &web_chat(), &message("c1", 1)).await.unwrap();
     assert_eq!(world.gateway.tenants_with_waiting_inbox(Duration::ZERO).await.unwrap(), [world.globex.id]);
-    assert!(world.gateway.tenants_with_waiting_inbox(Duration::from_secs(60)).await.unwrap().is_empty());
+    assert!(world.gateway.tenants_with_waiting_inbox(Duration::from_mins(1)).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_retried_conversation_waits_and_a_parked_message_does_not_come_back() 
     let runtime = &world.acme.runtime;
     world.gateway.accept(world.acme.id, &web_chat(), &message("c1", 1)).await.unwrap();
     let claim = runtime.claim("worker", LEASE).await.unwrap().unwrap();
-    runtime.retry_later(&claim, Duration::from_secs(60)).await.unwrap();
+    runtime.retry_later(&claim, Duration::from_mins(1)).await.unwrap();
     assert!(runtime.claim("worker", LEASE).await.unwrap().is_none());
     let mut admin = world.database.admin().await;
     sqlx::raw_sql("update konstruct.conversation set retry_at = now()").execute(&mut admin).await.unwrap();
