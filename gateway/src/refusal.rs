@@ -78,9 +78,17 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request again has no chance.
+    /// Whether the same request again has no chance. A wrong secret and a missing connection may be put right while
+    /// Slack still tries.
     const fn is_final(&self) -> bool {
-        !matches!(self, Self::Unavailable | Self::BodyUnreadable | Self::TooSlow)
+        matches!(
+            self,
+            Self::BodyTooLarge | Self::Malformed(_) | Self::InvalidMessage(_) | Self::MessageTooLong { .. }
+        )
+    }
+
+    const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::BodyUnreadable | Self::TooSlow)
     }
 }
 
@@ -88,8 +96,12 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": { "code": self.code(), "message": self.message() } }));
         let mut response = (self.status(), body).into_response();
-        let (name, value) = if self.is_final() { (NO_RETRY, "1") } else { (header::RETRY_AFTER, "5") };
-        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+        if self.is_final() {
+            response.headers_mut().insert(NO_RETRY, header::HeaderValue::from_static("1"));
+        }
+        if self.is_temporary() {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        }
         response
     }
 }

@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use konstruct_channels::slack;
 use konstruct_queue::Bus;
 use konstruct_store::Store;
@@ -72,7 +73,9 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
     });
     background::start(&app, &config.readiness, &tasks);
 
-    let server = axum::serve(config.listener, routes::router(app))
+    // An event of a stream must not wait for the browser's acknowledgement of the one before.
+    let listener = config.listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let server = axum::serve(listener, routes::router(app))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned())
         .into_future();
     tokio::pin!(server);

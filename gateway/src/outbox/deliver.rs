@@ -17,7 +17,8 @@ use crate::metrics;
 const TRY_TIMEOUT: Duration = Duration::from_secs(50);
 
 impl Inner {
-    pub(super) async fn deliver(&self, tenant: TenantId, item: &OutboxItem) {
+    /// Returns after what time the reply is due again, if it is.
+    pub(super) async fn deliver(&self, tenant: TenantId, item: &OutboxItem) -> Option<Duration> {
         let channel = match item.target {
             ReplyTarget::Slack { .. } => "slack",
             ReplyTarget::WebChat => "webchat",
@@ -31,17 +32,18 @@ impl Inner {
         let recorded = match &sent {
             Ok(message_id) => {
                 metrics::OUTBOX.inc([channel, "sent"]);
-                self.store.outbox_sent(tenant, item, message_id.as_deref()).await
+                self.store.outbox_sent(tenant, item, message_id.as_deref()).await.map(|()| None)
             }
             Err(failure) => {
                 metrics::OUTBOX.inc([channel, policy::outcome(&failure.error)]);
                 self.record_failure(tenant, item, channel, failure).await
             }
         };
-        if let Err(error) = recorded {
+        recorded.unwrap_or_else(|error| {
             // The row stays leased and in doubt; whoever has it next asks the platform.
             tracing::warn!(%tenant, reply = %item.reply, %error, "the outcome of a try to send was not recorded");
-        }
+            None
+        })
     }
 
     async fn send(&self, tenant: TenantId, item: &OutboxItem) -> Result<Option<String>, Failure> {
@@ -93,15 +95,16 @@ impl Inner {
         item: &OutboxItem,
         channel: &str,
         failure: &Failure,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Duration>, Error> {
         let reason = failure.to_string();
         let Some(after) = policy::next_try(item.attempt, &failure.error, rand::random()) else {
             tracing::warn!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply was given up");
             metrics::OUTBOX.inc([channel, "dead"]);
-            return self.store.outbox_dead(tenant, item, &reason).await;
+            return self.store.outbox_dead(tenant, item, &reason).await.map(|()| None);
         };
         tracing::info!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply is tried again later");
-        self.store.outbox_retry(tenant, item, after, &reason, failure.maybe_visible).await
+        self.store.outbox_retry(tenant, item, after, &reason, failure.maybe_visible).await?;
+        Ok(Some(after))
     }
 }
 

@@ -6,10 +6,12 @@ mod lanes;
 mod policy;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use konstruct_domain::TenantId;
 use konstruct_store::Store;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +21,9 @@ use lanes::Lanes;
 
 /// Sends at the same time, over all tenants. Waiting sends are served in the order in which they came.
 const SENDS_MAX: usize = 64;
+
+/// Replies that are due later than this are left to the sweep.
+const TIMER_MAX: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Inner>);
@@ -50,20 +55,22 @@ impl Outbox {
     /// Something may be due for a tenant.
     pub(crate) fn wake(&self, tenant: TenantId) {
         if let Some(seen) = self.0.lanes.open(tenant) {
-            let inner = Arc::clone(&self.0);
-            self.0.tasks.spawn(async move { inner.drain(tenant, seen).await });
+            self.0.tasks.spawn(self.clone().drain(tenant, seen));
         }
     }
-}
 
-impl Inner {
     /// One lane: sends what is due until nothing is.
-    async fn drain(&self, tenant: TenantId, mut seen: u64) {
+    async fn drain(self, tenant: TenantId, mut seen: u64) {
+        let inner = &self.0;
         loop {
-            let Ok(permit) = self.sends.acquire().await else { return };
-            while !self.shutdown.is_cancelled() {
-                match self.store.claim_outbox(tenant, &self.owner).await {
-                    Ok(Some(item)) => self.deliver(tenant, &item).await,
+            let Ok(permit) = inner.sends.acquire().await else { return };
+            while !inner.shutdown.is_cancelled() {
+                match inner.store.claim_outbox(tenant, &inner.owner).await {
+                    Ok(Some(item)) => {
+                        if let Some(delay) = inner.deliver(tenant, &item).await {
+                            self.wake_later(tenant, delay);
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => {
                         // The sweep comes back when the database does.
@@ -73,10 +80,24 @@ impl Inner {
                 }
             }
             drop(permit);
-            match self.lanes.close(tenant, seen) {
+            match inner.lanes.close(tenant, seen) {
                 Some(newer) => seen = newer,
                 None => return,
             }
         }
+    }
+
+    /// The sweep would find what is due later; a person who waits is worth being on time.
+    fn wake_later(&self, tenant: TenantId, delay: Duration) {
+        if delay > TIMER_MAX {
+            return;
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let shutdown = this.0.shutdown.clone();
+            if shutdown.run_until_cancelled(sleep(delay)).await.is_some() {
+                this.wake(tenant);
+            }
+        });
     }
 }

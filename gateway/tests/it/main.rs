@@ -1,4 +1,5 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod outage;
 mod slack_intake;

@@ -35,7 +35,10 @@ async fn what_is_not_authentic_is_answered_401_and_not_stored() {
         for (what, request) in refused {
             let response = world.post(&connection.path, request).await;
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{what}");
-            assert_eq!(response.headers()["x-slack-no-retry"], "1", "{what}");
+            assert!(
+                !response.headers().contains_key("x-slack-no-retry"),
+                "the secret may be corrected: {what}"
+            );
             let answer: Value = response.json().await.unwrap();
             assert_eq!(answer["error"]["code"], "invalid_signature", "{what}");
         }
@@ -104,7 +107,8 @@ async fn malformed_json_is_answered_400() {
     for body in ["", "{", "{\"type\":\"event_callback\"", "payload=%7B%7D", "\u{0}", &deep] {
         let request = connection.app.sign_bytes(body.as_bytes().to_vec(), seconds_now());
         let response = world.post(&connection.path, request).await;
-        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{:.40}", body);
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{body:.40}");
+        assert_eq!(response.headers()["x-slack-no-retry"], "1", "{body:.40}");
     }
     let not_utf8 = connection.app.sign_bytes(vec![b'"', 0xff, b'"'], seconds_now());
     assert_eq!(world.post(&connection.path, not_utf8).await.status(), StatusCode::BAD_REQUEST);

@@ -79,8 +79,17 @@ impl World {
         tokio::spawn(serve(config, shutdown.clone()));
         timeout(Duration::from_secs(10), readiness.wait_until_ready()).await.unwrap();
         let http = reqwest::Client::new();
-        let _shutdown = shutdown.drop_guard();
-        Self { database, operator, gateway_store, bus, slack, readiness, http, url, _shutdown }
+        Self {
+            database,
+            operator,
+            gateway_store,
+            bus,
+            slack,
+            readiness,
+            http,
+            url,
+            _shutdown: shutdown.drop_guard(),
+        }
     }
 
     pub(crate) async fn tenant(&self, stem: &str) -> Tenant {

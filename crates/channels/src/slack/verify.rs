@@ -105,6 +105,8 @@ mod tests {
         assert_eq!(check(Some("1763740800"), Some(SIGNATURE), BODY, NOW), Ok(()));
     }
 
+    type Case<'a> = (Refused, Option<&'a str>, Option<&'a [u8]>, &'a [u8], u64);
+
     #[test]
     fn every_way_to_be_wrong_has_its_own_answer() {
         let at = Some("1763740800");
@@ -112,7 +114,7 @@ mod tests {
         let reencoded =
             serde_json::from_slice::<serde_json::Value>(BODY).unwrap().to_string().replace('ö', "\\u00f6");
         let upper_case = SIGNATURE.to_ascii_uppercase();
-        let cases: [(_, Option<&str>, Option<&[u8]>, &[u8], u64); 13] = [
+        let cases: [Case; 13] = [
             (Refused::MissingTimestamp, None, Some(SIGNATURE), BODY, NOW),
             (Refused::MissingSignature, at, None, BODY, NOW),
             (Refused::InvalidTimestamp, Some("yesterday"), Some(SIGNATURE), BODY, NOW),
