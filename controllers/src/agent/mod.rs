@@ -61,11 +61,14 @@ impl Reconciler for Agents {
 
 impl Agents {
     async fn compile(&self, agent: Arc<Agent>, tenant: &TenantRef) -> Result<Next, Error> {
-        let agent = finalizer::ensure(&self.api(&agent), self.cache(), agent).await?;
         let found = dereference::dereference(&self.context, &agent, tenant);
         match validate::validate(&agent, &found) {
             Ok(valid) => {
+                let agent = finalizer::ensure(&self.api(&agent), self.cache(), agent).await?;
                 let applied = apply::apply(&self.context, &apply::prepare(tenant.id, &valid)).await?;
+                if let Some(next) = report::is_loading(&applied) {
+                    return Ok(next);
+                }
                 self.write(&agent, &status::published(&agent, &valid, &applied)).await?;
                 Ok(report::next_after(&applied, false))
             }

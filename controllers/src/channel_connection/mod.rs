@@ -61,15 +61,18 @@ impl Reconciler for ChannelConnections {
 
 impl ChannelConnections {
     async fn compile(&self, connection: Arc<ChannelConnection>, tenant: &TenantRef) -> Result<Next, Error> {
-        let connection = finalizer::ensure(&self.api(&connection), self.cache(), connection).await?;
         let found = dereference::dereference(&self.context, &connection, tenant).await?;
         let valid = match validate::validate(&connection, &found) {
             Ok(valid) => valid,
             Err(problems) => return self.refuse(&connection, tenant, &problems).await,
         };
+        let connection = finalizer::ensure(&self.api(&connection), self.cache(), connection).await?;
         let prepared = apply::prepare(tenant.id, &valid);
         match apply::apply(&self.context, valid.account(), &prepared).await? {
             Outcome::InForce(applied) => {
+                if let Some(next) = report::is_loading(&applied) {
+                    return Ok(next);
+                }
                 self.write(&connection, &status::published(&connection, &valid, &applied)).await?;
                 Ok(report::next_after(&applied, found.bot_token.is_some()))
             }

@@ -1,1 +1,180 @@
-//! Every field of the spec lands somewhere, and every mistake is said.
+//! Every field of the spec lands in the snapshot, and every mistake is said with its field.
+
+use konstruct_crds::conditions::ResourceStatus;
+use konstruct_crds::{ChannelConnection, ConditionType, Reason, SecretKeyRef};
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
+use konstruct_store::Keyring;
+use serde_json::{Value, json};
+
+use super::dereference::{AgentState, Dereferenced, Rival, older};
+use super::{build, status, validate};
+use crate::framework::publish::Applied;
+use crate::framework::secrets::{SecretLookup, look_up};
+
+fn connection(spec: Value) -> ChannelConnection {
+    serde_json::from_value(
+        json!({"metadata": {"name": "front", "namespace": "kt-acme", "generation": 1}, "spec": spec}),
+    )
+    .unwrap()
+}
+
+fn slack() -> Value {
+    json!({"agent": "ada", "slack": {
+        "teamId": "T012AB3C4",
+        "botTokenRef": {"name": "s", "key": "key"},
+        "signingSecretRef": {"name": "s", "key": "key"},
+    }})
+}
+
+fn secret(field: SecretField, value: &str) -> SecretLookup {
+    let keyring = Keyring::new(Some([1; 32]), None);
+    let data = [("key".to_owned(), value.as_bytes().to_vec())].into();
+    let reference = SecretKeyRef { name: "s".to_owned(), key: "key".to_owned() };
+    look_up(&keyring, field, Some(&data), &reference).unwrap()
+}
+
+fn world() -> Dereferenced {
+    Dereferenced {
+        public_id: "0123".to_owned(),
+        agent: AgentState::Compiled,
+        bot_token: Some(secret(SecretField::SlackBotToken, "xoxb-1")),
+        signing_secret: Some(secret(SecretField::SlackSigningSecret, "8f742231b10e")),
+        rival: None,
+    }
+}
+
+fn problems(spec: Value, found: &Dereferenced) -> Vec<(Reason, String)> {
+    let problems = validate::validate(&connection(spec), found).unwrap_err();
+    problems.into_iter().map(|problem| (problem.reason, problem.field)).collect()
+}
+
+#[test]
+fn every_field_of_a_slack_connection_lands_in_its_snapshot() {
+    let valid = validate::validate(&connection(slack()), &world()).unwrap();
+    let snapshot = build::snapshot(&valid);
+    assert_eq!(
+        (snapshot.name.as_str(), snapshot.agent.as_str(), snapshot.public_id.as_str()),
+        ("front", "ada", "0123")
+    );
+    let ChannelSnapshot::Slack(slack) = &snapshot.channel else { panic!("{snapshot:?}") };
+    assert_eq!(slack.team_id, "T012AB3C4");
+    assert_eq!(slack.bot_token.field, SecretField::SlackBotToken);
+    assert_eq!(slack.signing_secret.as_ref().unwrap().field, SecretField::SlackSigningSecret);
+    assert_eq!(build::secrets(&valid).len(), 2);
+    assert_eq!(valid.account(), Some(("slack", "T012AB3C4")));
+    assert_eq!(build::webhook_path(&valid).as_deref(), Some("/slack/0123/events"));
+    assert_eq!(build::chat_path(&valid), None);
+    assert!(!serde_json::to_string(&snapshot).unwrap().contains("xoxb-1"), "no secret in a snapshot");
+}
+
+#[test]
+fn without_a_signing_secret_the_shared_app_is_used() {
+    let mut spec = slack();
+    spec["slack"].as_object_mut().unwrap().remove("signingSecretRef");
+    let valid =
+        validate::validate(&connection(spec), &Dereferenced { signing_secret: None, ..world() }).unwrap();
+    assert_eq!(build::webhook_path(&valid).as_deref(), Some("/slack/events"));
+    assert_eq!(build::secrets(&valid).len(), 1);
+}
+
+#[test]
+fn a_web_chat_needs_no_secret_and_claims_no_account() {
+    let spec = json!({"agent": "ada", "webChat": {"title": "Help", "greeting": "Hello"}});
+    let found = Dereferenced { bot_token: None, signing_secret: None, ..world() };
+    let valid = validate::validate(&connection(spec), &found).unwrap();
+    let ChannelSnapshot::WebChat(chat) = build::snapshot(&valid).channel else { panic!() };
+    assert_eq!((chat.title.as_str(), chat.greeting.as_str()), ("Help", "Hello"));
+    assert_eq!((valid.account(), build::chat_path(&valid).as_deref()), (None, Some("/chat/0123")));
+    assert!(build::secrets(&valid).is_empty());
+}
+
+#[test]
+fn mistakes_are_said_with_their_field() {
+    let agent = |agent| Dereferenced { agent, ..world() };
+    assert_eq!(
+        problems(slack(), &agent(AgentState::Missing)),
+        [(Reason::MissingAgent, "spec.agent".to_owned())]
+    );
+    assert_eq!(
+        problems(slack(), &agent(AgentState::NotCompiled)),
+        [(Reason::AgentNotReady, "spec.agent".to_owned())]
+    );
+    let token =
+        |value| Dereferenced { bot_token: Some(secret(SecretField::SlackBotToken, value)), ..world() };
+    assert_eq!(
+        problems(slack(), &token("8f742231b10e")),
+        [(Reason::InvalidSecret, "spec.slack.botTokenRef".to_owned())]
+    );
+    let signing = |lookup| Dereferenced { signing_secret: Some(lookup), ..world() };
+    assert_eq!(
+        problems(slack(), &signing(secret(SecretField::SlackSigningSecret, "xoxb-1"))),
+        [(Reason::InvalidSecret, "spec.slack.signingSecretRef".to_owned())]
+    );
+    assert_eq!(
+        problems(slack(), &signing(SecretLookup::MissingKey)),
+        [(Reason::MissingSecretKey, "spec.slack.signingSecretRef.key".to_owned())]
+    );
+    assert_eq!(problems(json!({"agent": "ada"}), &world()), [(Reason::InvalidSpec, "spec".to_owned())]);
+    let mut team = slack();
+    team["slack"]["teamId"] = json!("acme");
+    assert_eq!(problems(team, &world()), [(Reason::InvalidSpec, "spec.slack.teamId".to_owned())]);
+}
+
+fn aged(name: &str, namespace: &str, created: &str, uid: &str) -> ChannelConnection {
+    let mut connection = connection(slack());
+    connection.metadata = serde_json::from_value(
+        json!({"name": name, "namespace": namespace, "creationTimestamp": created, "uid": uid}),
+    )
+    .unwrap();
+    connection
+}
+
+#[test]
+fn the_oldest_connection_keeps_the_workspace() {
+    let first = aged("first", "kt-acme", "2026-01-01T00:00:00Z", "b");
+    let second = aged("second", "kt-acme", "2026-01-01T00:00:01Z", "a");
+    let third = aged("third", "kt-globex", "2026-01-01T00:00:02Z", "c");
+    let all = [first.clone(), second.clone(), third.clone()];
+    assert_eq!(older(&first, all.iter()), None);
+    assert_eq!(older(&second, all.iter()), Some(Rival::SameTenant { connection: "first".to_owned() }));
+    assert_eq!(older(&third, all.iter()), Some(Rival::AnotherTenant));
+
+    let mut leaving = first.clone();
+    leaving.metadata.deletion_timestamp = first.metadata.creation_timestamp.clone();
+    assert_eq!(
+        older(&second, [leaving, second.clone(), third.clone()].iter()),
+        None,
+        "the next one takes over"
+    );
+
+    let twin = aged("twin", "kt-globex", "2026-01-01T00:00:00Z", "a");
+    assert!(older(&first, [first.clone(), twin.clone()].iter()).is_some(), "the UID decides within a second");
+    assert!(older(&twin, [first.clone(), twin.clone()].iter()).is_none());
+}
+
+#[test]
+fn a_lost_workspace_is_said_without_naming_another_tenants_objects() {
+    let subject = connection(slack());
+    for (rival, named) in
+        [(Rival::SameTenant { connection: "elder".to_owned() }, true), (Rival::AnotherTenant, false)]
+    {
+        let found = Dereferenced { rival: Some(rival), ..world() };
+        let problems = validate::validate(&subject, &found).unwrap_err();
+        let status = status::invalid(&subject, &problems);
+        let claimed = status.condition(ConditionType::Claimed).unwrap();
+        assert_eq!((claimed.is_true(), claimed.reason.as_str()), (false, "AccountConflict"));
+        assert_eq!(claimed.message.contains("elder"), named);
+        assert!(status.revision.is_none() && status.webhook_path.is_none(), "it serves nothing");
+        assert!(status.condition(ConditionType::ResolvedRefs).unwrap().is_true());
+    }
+}
+
+#[test]
+fn a_published_connection_shows_where_to_reach_it() {
+    let subject = connection(slack());
+    let valid = validate::validate(&subject, &world()).unwrap();
+    let status = status::published(&subject, &valid, &Applied::for_test("r", true, vec![]));
+    assert!(status.is_ready(1));
+    assert_eq!(status.webhook_path.as_deref(), Some("/slack/0123/events"));
+    assert!(status.condition(ConditionType::Claimed).unwrap().is_true());
+}

@@ -43,14 +43,13 @@ impl Applier {
         Ok(cache.wrote(self.patch(&api, &name, &desired).await?))
     }
 
-    /// The same for a kind that is not watched: compares with what the API server has.
-    pub async fn apply_unwatched<K: Child>(&self, desired: &K) -> Result<K, Error> {
+    /// The same for a kind that is not watched: compares with what was read.
+    pub async fn apply_over<K: Child>(&self, live: Option<K>, desired: &K) -> Result<K, Error> {
         let (namespace, name) = (namespace_of(desired), desired.name_any());
-        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let desired = stamped(desired)?;
-        match api.get_opt(&name).await.map_err(|error| Error::read::<K>(&name, error))? {
+        match live {
             Some(live) if is_up_to_date(&live, &desired)? => Ok(live),
-            _ => self.patch(&api, &name, &desired).await,
+            _ => self.patch(&Api::namespaced(self.client.clone(), namespace), &name, &desired).await,
         }
     }
 

@@ -24,6 +24,7 @@ pub struct Prepared<S> {
 #[derive(Debug)]
 pub struct Applied {
     revision: Revision,
+    changed: bool,
     loaded: bool,
     observations: Vec<Observation>,
 }
@@ -31,6 +32,11 @@ pub struct Applied {
 impl Applied {
     pub const fn revision(&self) -> &Revision {
         &self.revision
+    }
+
+    /// Whether it was put in force just now: nobody can have had the time to load it.
+    pub const fn changed(&self) -> bool {
+        self.changed
     }
 
     /// Whether the role that serves this kind works with this very revision.
@@ -44,7 +50,7 @@ impl Applied {
 
     #[cfg(test)]
     pub(crate) fn for_test(revision: &str, loaded: bool, observations: Vec<Observation>) -> Self {
-        Self { revision: Revision::from_stored(revision.to_owned()), loaded, observations }
+        Self { revision: Revision::from_stored(revision.to_owned()), changed: false, loaded, observations }
     }
 }
 
@@ -63,6 +69,7 @@ pub async fn publish<S: Serialize + Sync>(
     }
     let loaded = store.loaded(*tenant, *kind, name).await?;
     Ok(Applied {
+        changed: published.changed,
         loaded: loaded.as_ref() == Some(&published.revision),
         observations: store.observations(*tenant, *kind, name).await?,
         revision: published.revision,

@@ -14,6 +14,8 @@ use crate::problem::summary;
 
 /// A Secret is not watched; what names one reads it again this often.
 const SECRETS_AGAIN: Duration = Duration::from_mins(1);
+/// How long loading takes at most, when all is well.
+const MOMENT: Duration = Duration::from_millis(300);
 /// In case a watch or a signal was missed.
 const ANYWAY: Duration = Duration::from_mins(10);
 
@@ -36,6 +38,12 @@ pub fn problems<S: ResourceStatus>(builder: &mut StatusBuilder<S>, problems: &[P
 /// When to look at an object with problems again: an edit is seen by its watch, a Secret is not.
 pub fn next_with_problems(problems: &[Problem]) -> Next {
     if problems.iter().any(Problem::is_about_a_secret) { Next::Retry } else { Next::After(ANYWAY) }
+}
+
+/// A revision that was put in force just now is loaded in a moment, and its reader tells. Until then there is no
+/// status worth a write.
+pub fn is_loading(applied: &Applied) -> Option<Next> {
+    (applied.changed() && !applied.loaded()).then_some(Next::After(MOMENT))
 }
 
 /// When to look at a published object again.

@@ -66,11 +66,14 @@ impl LLMProviders {
         tenant: TenantId,
         shared: bool,
     ) -> Result<Next, Error> {
-        let provider = finalizer::ensure(&self.api(&provider), self.cache(), provider).await?;
         let found = dereference::dereference(&self.context, &provider, shared).await?;
         match validate::validate(&provider, &found) {
             Ok(valid) => {
+                let provider = finalizer::ensure(&self.api(&provider), self.cache(), provider).await?;
                 let applied = apply::apply(&self.context, &apply::prepare(tenant, &valid)).await?;
+                if let Some(next) = report::is_loading(&applied) {
+                    return Ok(next);
+                }
                 self.write(&provider, &status::published(&provider, &applied)).await?;
                 Ok(report::next_after(&applied, found.api_key.is_some()))
             }

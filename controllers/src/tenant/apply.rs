@@ -74,11 +74,12 @@ pub(super) async fn apply(
     let tenant = &valid.tenant;
     let boundary =
         apply_boundary(context, applier, tenant, build::boundary(valid, &context.settings)).await?;
-    let credentials = credentials(context, tenant).await?;
+    let live = read_secret(context, tenant).await?;
+    let credentials = credentials(tenant, live.as_ref());
     let workload = build::workload(valid, &context.settings, &credentials);
     // Before the logins exist the passwords do: a pass that ends here makes the same logins the next time.
     let Workload { secret, deployment, stage: _ } = workload;
-    applier.apply_unwatched(&secret).await?;
+    applier.apply_over(live, &secret).await?;
 
     let database = Step::of(provisioner.database(context, &record(valid), &credentials).await);
     let cache = Step::of(provisioner.cache(context, tenant, &credentials).await);
@@ -117,13 +118,24 @@ async fn apply_boundary(
     for policy in &network_policies {
         applied_policies.push((*applier.apply(&caches.network_policies, policy).await?).clone());
     }
+    let resource_quota = (*applier.apply(&caches.resource_quotas, &resource_quota).await?).clone();
+    let limit_range = (*applier.apply(&caches.limit_ranges, &limit_range).await?).clone();
+    // The right to write what follows comes with the binding.
+    let role_binding = (*applier.apply(&caches.role_bindings, &role_binding).await?).clone();
+    let mut patience = Patience::default();
+    let service_account = loop {
+        match applier.apply(&caches.service_accounts, &service_account).await {
+            Err(error) if patience.allows(&error).await => {}
+            other => break (*other?).clone(),
+        }
+    };
     Ok(Boundary {
         namespace,
         network_policies: applied_policies,
-        resource_quota: (*applier.apply(&caches.resource_quotas, &resource_quota).await?).clone(),
-        limit_range: (*applier.apply(&caches.limit_ranges, &limit_range).await?).clone(),
-        service_account: (*applier.apply(&caches.service_accounts, &service_account).await?).clone(),
-        role_binding: (*applier.apply(&caches.role_bindings, &role_binding).await?).clone(),
+        resource_quota,
+        limit_range,
+        role_binding,
+        service_account,
         stage: PhantomData,
     })
 }
@@ -166,27 +178,44 @@ async fn apply_namespace(
     }
 }
 
-/// The passwords that exist, else new ones.
-async fn credentials(context: &Context, tenant: &TenantRef) -> Result<Credentials, Error> {
+async fn read_secret(context: &Context, tenant: &TenantRef) -> Result<Option<Secret>, Error> {
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &tenant.namespace());
-    let mut tries = 0;
-    let secret = loop {
+    let mut patience = Patience::default();
+    loop {
         match api.get_opt(RUNTIME).await.map_err(|error| Error::read::<Secret>(RUNTIME, error)) {
-            Err(error) if error.is_forbidden() && tries < BINDING_TRIES => {
-                tries += 1;
-                tokio::time::sleep(BINDING_PAUSE).await;
-            }
-            other => break other?,
+            Err(error) if patience.allows(&error).await => {}
+            other => return other,
         }
-    };
-    let known = secret.as_ref().and_then(|secret| Credentials::read(secret, tenant));
+    }
+}
+
+/// With what a RoleBinding of this pass allows, until the API server knows of it.
+#[derive(Default)]
+struct Patience {
+    tries: u32,
+}
+
+impl Patience {
+    async fn allows(&mut self, error: &Error) -> bool {
+        self.tries += 1;
+        let allows = error.is_forbidden() && self.tries <= BINDING_TRIES;
+        if allows {
+            tokio::time::sleep(BINDING_PAUSE).await;
+        }
+        allows
+    }
+}
+
+/// The passwords that exist, else new ones.
+fn credentials(tenant: &TenantRef, secret: Option<&Secret>) -> Credentials {
+    let known = secret.and_then(|secret| Credentials::read(secret, tenant));
     if secret.is_some() && known.is_none() {
         tracing::warn!(
             tenant = tenant.name,
             "the runtime's Secret was not valid any more: making new passwords"
         );
     }
-    Ok(known.unwrap_or_else(Credentials::generate))
+    known.unwrap_or_else(Credentials::generate)
 }
 
 fn record(valid: &Validated) -> TenantRecord {

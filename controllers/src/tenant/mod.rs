@@ -60,8 +60,7 @@ impl Reconciler for Tenants {
             Ok(valid) => valid,
             Err(problems) => {
                 self.write(&tenant, &status::invalid(&tenant, &problems)).await?;
-                // Namespaces that are not ours are not watched, so nobody tells when one is gone.
-                return Ok(Next::Retry);
+                return Ok(status::next_with_problems(&problems));
             }
         };
         let tenant = finalizer::ensure(&self.api(&tenant), self.cache(), tenant).await?;

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use super::apply::{Outcome, Step};
 use crate::Problem;
 use crate::framework::cache::namespace_of;
+use crate::framework::controller::Next;
 use crate::framework::report;
 use crate::framework::status::StatusBuilder;
 
@@ -122,6 +123,14 @@ pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
         builder.keep(type_);
     }
     builder.finish()
+}
+
+/// Namespaces that are not ours are not watched, so nobody tells when one is gone.
+pub(super) fn next_with_problems(problems: &[Problem]) -> Next {
+    let about_namespace = |problem: &Problem| {
+        matches!(problem.reason, Reason::NamespaceConflict | Reason::NamespaceTerminating)
+    };
+    if problems.iter().any(about_namespace) { Next::Retry } else { report::next_with_problems(problems) }
 }
 
 pub(super) fn deleting(tenant: &Tenant, message: &str) -> TenantStatus {

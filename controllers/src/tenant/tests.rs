@@ -1,1 +1,287 @@
-//! Every field of the spec lands somewhere, and every mistake is said.
+//! Every field of the spec lands in a child object; the children as a whole are compared with what was reviewed.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use konstruct_crds::conditions::ResourceStatus;
+use konstruct_crds::{ConditionType, Reason, Tenant};
+use konstruct_domain::TenantId;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::apply::{Outcome, Step};
+use super::build::{self, Boundary, Credentials, Workload};
+use super::dereference::{Dereferenced, RuntimeNeeds};
+use super::{status, validate};
+use crate::framework::compare;
+use crate::framework::ownership::Ownership;
+use crate::framework::publish;
+use crate::settings::{NetworkSettings, RuntimeSettings, Settings};
+
+const UID: &str = "11111111-2222-3333-4444-555555555555";
+
+fn tenant(spec: Value) -> Tenant {
+    serde_json::from_value(
+        json!({"metadata": {"name": "acme-inc", "uid": UID, "generation": 2}, "spec": spec}),
+    )
+    .unwrap()
+}
+
+fn full() -> Tenant {
+    tenant(
+        json!({"displayName": "Acme", "slug": "acme", "quota": {"pods": 7, "cpu": "1500m", "memory": "3Gi"}}),
+    )
+}
+
+fn world() -> Dereferenced {
+    Dereferenced {
+        id: TenantId::new(UID.parse::<Uuid>().unwrap()),
+        namespace: Ownership::Vacant,
+        older_with_slug: None,
+        runtime: Some(RuntimeNeeds { cpu: "500m".to_owned(), memory: "128Mi".to_owned() }),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        system_namespace: "konstruct-system".to_owned(),
+        service_account: "konstruct-operator".to_owned(),
+        runtime: RuntimeSettings {
+            image: "registry.example/konstruct:1".to_owned(),
+            image_pull_policy: "IfNotPresent".to_owned(),
+            ai_gateway_url: "http://konstruct-ai-gateway.konstruct-system:8081".to_owned(),
+            cpu_request: "10m".to_owned(),
+            cpu_limit: "500m".to_owned(),
+            memory_request: "40Mi".to_owned(),
+            memory_limit: "128Mi".to_owned(),
+        },
+        network: NetworkSettings {
+            postgres: "data/app=postgres:5432".parse().unwrap(),
+            redis: "10.0.0.6/32:6380".parse().unwrap(),
+            ai_gateway: "konstruct-system/app.kubernetes.io/name=konstruct-ai-gateway:8081".parse().unwrap(),
+            dns_namespace: "kube-system".to_owned(),
+            monitoring_namespace: "monitoring".to_owned(),
+        },
+        tenant_database_url: "postgres://db.data:5432/konstruct?sslmode=require".to_owned(),
+        tenant_redis_url: "rediss://cache.data:6380".to_owned(),
+        concurrency: 4,
+    }
+}
+
+fn credentials() -> Credentials {
+    Credentials { database: SecretString::from("d".repeat(64)), cache: SecretString::from("c".repeat(64)) }
+}
+
+fn valid() -> super::Validated {
+    validate::validate(&full(), &world()).unwrap()
+}
+
+#[test]
+fn the_whole_set_of_children() {
+    let Boundary {
+        namespace,
+        network_policies,
+        resource_quota,
+        limit_range,
+        service_account,
+        role_binding,
+        stage: _,
+    } = build::boundary(&valid(), &settings());
+    let Workload { secret, deployment, stage: _ } = build::workload(&valid(), &settings(), &credentials());
+    insta::assert_yaml_snapshot!("namespace", namespace);
+    insta::assert_yaml_snapshot!("network_policies", network_policies);
+    insta::assert_yaml_snapshot!("resource_quota", resource_quota);
+    insta::assert_yaml_snapshot!("limit_range", limit_range);
+    insta::assert_yaml_snapshot!("service_account", service_account);
+    insta::assert_yaml_snapshot!("role_binding", role_binding);
+    insta::assert_yaml_snapshot!("deployment", deployment);
+    let text: BTreeMap<String, String> = secret
+        .data
+        .iter()
+        .flatten()
+        .map(|(key, value)| (key.clone(), String::from_utf8(value.0.clone()).unwrap()))
+        .collect();
+    insta::assert_yaml_snapshot!("secret", (secret.metadata, text));
+}
+
+#[test]
+fn every_field_of_a_tenant_lands_somewhere() {
+    let children = build::boundary(&valid(), &settings());
+    assert_eq!(children.namespace.metadata.name.as_deref(), Some("kt-acme"));
+    let hard = children.resource_quota.spec.unwrap().hard.unwrap();
+    assert_eq!(
+        (hard["pods"].0.as_str(), hard["limits.cpu"].0.as_str(), hard["requests.memory"].0.as_str()),
+        ("7", "1500m", "3Gi")
+    );
+    let snapshot = build::snapshot(&valid());
+    assert_eq!((snapshot.slug.as_str(), snapshot.display_name.as_str()), ("acme", "Acme"));
+}
+
+#[test]
+fn passwords_are_read_back_and_never_made_anew_while_they_are_valid() {
+    let tenant = &valid().tenant;
+    let secret = build::workload(&valid(), &settings(), &Credentials::generate()).secret;
+    let read = Credentials::read(&secret, tenant).unwrap();
+    assert_eq!(read.database.expose_secret().len(), 64);
+    let again = build::workload(&valid(), &settings(), &read).secret;
+    assert_eq!(secret.data, again.data);
+
+    let broken = |key: &str, value: &str| {
+        let mut secret: Secret = secret.clone();
+        secret.data.as_mut().unwrap().get_mut(key).unwrap().0 = value.as_bytes().to_vec();
+        Credentials::read(&secret, tenant)
+    };
+    assert!(broken("database-url", "").is_none());
+    assert!(
+        broken("database-url", &format!("postgres://postgres:{}@db/x", "a".repeat(64))).is_none(),
+        "another user"
+    );
+    assert!(broken("redis-url", "redis://kt-acme:short@cache").is_none());
+    assert!(Credentials::read(&Secret::default(), tenant).is_none());
+}
+
+#[test]
+fn another_password_or_address_restarts_the_runtime() {
+    let deployment = |settings: &Settings, credentials: &Credentials| {
+        serde_json::to_value(build::workload(&valid(), settings, credentials).deployment).unwrap()
+    };
+    let before = deployment(&settings(), &credentials());
+    assert_eq!(before, deployment(&settings(), &credentials()));
+    assert_ne!(before, deployment(&settings(), &Credentials::generate()));
+    let moved = Settings { tenant_redis_url: "redis://elsewhere:6379".to_owned(), ..settings() };
+    assert_ne!(before, deployment(&moved, &credentials()));
+    assert!(!before.to_string().contains(&"d".repeat(64)), "no password outside the Secret");
+}
+
+#[test]
+fn children_that_the_api_server_has_completed_are_up_to_date() {
+    let deployment =
+        serde_json::to_value(build::workload(&valid(), &settings(), &credentials()).deployment).unwrap();
+    let mut live = deployment.clone();
+    live["spec"]["progressDeadlineSeconds"] = json!(600);
+    live["spec"]["template"]["spec"]["dnsPolicy"] = json!("ClusterFirst");
+    live["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["scheme"] = json!("HTTP");
+    assert!(compare::covers(&live, &deployment));
+    live["spec"]["template"]["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] =
+        json!(false);
+    assert!(!compare::covers(&live, &deployment));
+}
+
+fn reasons(tenant: &Tenant, found: &Dereferenced) -> Vec<(Reason, String)> {
+    let problems = validate::validate(tenant, found).unwrap_err();
+    problems.into_iter().map(|problem| (problem.reason, problem.field)).collect()
+}
+
+#[test]
+fn mistakes_and_conflicts_are_said_with_their_field() {
+    let slug = |slug: &str| tenant(json!({"displayName": "A", "slug": slug}));
+    for bad in ["Not-a-slug", "konstruct-system", "", "ä", &"a".repeat(64)] {
+        assert_eq!(reasons(&slug(bad), &world()), [(Reason::InvalidSpec, "spec.slug".to_owned())], "{bad}");
+    }
+    let field = "spec.slug".to_owned();
+    let foreign = Dereferenced { namespace: Ownership::Foreign, ..world() };
+    assert_eq!(reasons(&full(), &foreign), [(Reason::NamespaceConflict, field.clone())]);
+    let terminating = Dereferenced { namespace: Ownership::Terminating, ..world() };
+    assert_eq!(reasons(&full(), &terminating), [(Reason::NamespaceTerminating, field.clone())]);
+    let taken =
+        Dereferenced { older_with_slug: Some("first".to_owned()), namespace: Ownership::Foreign, ..world() };
+    assert_eq!(reasons(&full(), &taken), [(Reason::SlugConflict, field)]);
+
+    let quota = |cpu: &str, memory: &str| {
+        tenant(json!({"displayName": "A", "slug": "a", "quota": {"pods": 2, "cpu": cpu, "memory": memory}}))
+    };
+    let (cpu, memory) = ("spec.quota.cpu".to_owned(), "spec.quota.memory".to_owned());
+    assert_eq!(reasons(&quota("two", "1Gi"), &world()), [(Reason::InvalidSpec, cpu.clone())]);
+    assert_eq!(
+        reasons(&quota("100m", "1Gi"), &world()),
+        [(Reason::InvalidSpec, cpu.clone())],
+        "no room for the runtime"
+    );
+    assert_eq!(
+        reasons(&quota("-1", "0"), &world()),
+        [(Reason::InvalidSpec, cpu), (Reason::InvalidSpec, memory)]
+    );
+    assert!(validate::validate(&quota("100m", "1Mi"), &Dereferenced { runtime: None, ..world() }).is_ok());
+}
+
+#[test]
+fn a_conflict_leaves_nothing_that_looks_ready() {
+    let found = Dereferenced { namespace: Ownership::Foreign, ..world() };
+    let problems = validate::validate(&full(), &found).unwrap_err();
+    let status = status::invalid(&full(), &problems);
+    assert_eq!(status.condition(ConditionType::NamespaceReady).unwrap().reason, "NamespaceConflict");
+    assert!(status.condition(ConditionType::Stalled).unwrap().is_true());
+    assert!(status.namespace.is_none());
+}
+
+fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
+    let Boundary {
+        namespace,
+        network_policies,
+        resource_quota,
+        limit_range,
+        service_account,
+        role_binding,
+        stage: _,
+    } = build::boundary(&valid(), &settings());
+    let deployment = deployment.map(|status| {
+        let mut deployment: Deployment = build::workload(&valid(), &settings(), &credentials()).deployment;
+        deployment.metadata.generation = Some(1);
+        deployment.status = Some(serde_json::from_value(status).unwrap());
+        deployment
+    });
+    Outcome {
+        boundary: Boundary {
+            namespace,
+            network_policies,
+            resource_quota,
+            limit_range,
+            service_account,
+            role_binding,
+            stage: PhantomData,
+        },
+        database: Step::Done,
+        cache: Step::Done,
+        deployment,
+        snapshot: Some(publish::Applied::for_test("r", loaded, vec![])),
+    }
+}
+
+fn running() -> Value {
+    json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1})
+}
+
+#[test]
+fn ready_waits_for_the_pod_and_for_what_it_has_loaded() {
+    let ready = |outcome: &Outcome| {
+        let status = status::applied(&full(), outcome);
+        let ready = status.condition(ConditionType::Ready).unwrap();
+        (ready.is_true(), ready.reason.clone(), ready.message.clone())
+    };
+    assert_eq!(ready(&outcome(Some(running()), true)).1, "Succeeded");
+    assert_eq!(ready(&outcome(Some(running()), false)).1, "WaitingForLoad");
+    assert_eq!(ready(&outcome(Some(json!({})), true)).1, "WaitingForRuntime");
+    let old_pod =
+        json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2});
+    assert_eq!(ready(&outcome(Some(old_pod), true)).1, "WaitingForRuntime", "an old pod still runs");
+    let stale = json!({"observedGeneration": 0, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1});
+    assert_eq!(ready(&outcome(Some(stale), true)).1, "WaitingForRuntime");
+    let refused =
+        json!({"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]});
+    assert!(ready(&outcome(Some(refused), true)).2.contains("exceeded quota"));
+
+    let message = "PostgreSQL cannot be reached".to_owned();
+    let down = Outcome {
+        database: Step::Failed { reason: Reason::DatabaseUnavailable, message },
+        snapshot: None,
+        ..outcome(None, false)
+    };
+    let status = status::applied(&full(), &down);
+    assert_eq!(status.condition(ConditionType::Ready).unwrap().reason, "DatabaseUnavailable");
+    assert!(status.condition(ConditionType::NamespaceReady).unwrap().is_true());
+    assert!(!status.condition(ConditionType::RuntimeReady).unwrap().is_true());
+    assert!(!status::is_complete(&down));
+}
