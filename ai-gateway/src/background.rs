@@ -17,7 +17,7 @@ use crate::routes::App;
 
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_LIMIT: Duration = Duration::from_secs(2);
-const REVIEW_EVERY: Duration = Duration::from_secs(10);
+const REVIEW_EVERY: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// What the loops work with.

@@ -10,7 +10,8 @@ use konstruct_domain::{AgentName, Kind, TenantId};
 use konstruct_llm::HttpClient;
 use konstruct_queue::{Bus, Signal};
 use konstruct_store::{Error, Store, TenantRecord};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::sleep_until;
 
 use super::sync::{Record, Wanted};
 use super::{Catalogue, LoadedProvider, Providers, Tenant, View};
@@ -19,8 +20,8 @@ use crate::health::Health;
 /// Fewer than the pool has connections: requests need some too.
 const CONCURRENT_READS: usize = 4;
 
-/// How old what is loaded must be before a caller who misses something makes us look again.
-const STALE: Duration = Duration::from_secs(1);
+/// Between two looks that callers cause who miss something.
+const PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Loader {
     store: Store,
@@ -49,31 +50,44 @@ impl Loader {
         &self.catalogue
     }
 
-    /// For a caller whose tenant is unknown. False when nothing can have changed.
-    pub(crate) async fn look_again_for_tenants(&self) -> bool {
-        let fresh = |view: &View| view.directory_at.is_some_and(|at| at.elapsed() < STALE);
-        if fresh(&self.catalogue.0.load()) {
-            return false;
-        }
-        self.load(&Wanted::new_tenants()).await.is_ok()
+    /// For a caller whose tenant is unknown: it may be younger than what is loaded.
+    pub(crate) async fn look_again_for_tenants(&self) {
+        self.look_again(&Wanted::new_tenants(), |view| view.directory_at).await;
     }
 
     /// For a caller whose agent is unknown: the tenant as it is now.
-    pub(crate) async fn look_again_for(&self, tenant: &Tenant) -> Option<Arc<Tenant>> {
-        if tenant.loaded_at.elapsed() < STALE {
-            return None;
+    pub(crate) async fn look_again_for(&self, tenant: TenantId) -> Option<Arc<Tenant>> {
+        self.look_again(&Wanted::tenant(tenant), |view| Some(view.tenants.get(&tenant)?.loaded_at)).await;
+        self.catalogue.tenant(tenant)
+    }
+
+    /// Reads again what was read before the caller came, unless somebody else does meanwhile. Callers who miss things
+    /// that do not exist are slowed down, the database is not.
+    async fn look_again(&self, wanted: &Wanted, read_at: impl Fn(&View) -> Option<Instant>) {
+        let came = Instant::now();
+        if let Some(read) = read_at(&self.catalogue.0.load()) {
+            sleep_until((read + PAUSE).into()).await;
         }
-        self.load(&Wanted::tenant(tenant.record.id)).await.ok()?;
-        self.catalogue.tenant(tenant.record.id)
+        let writing = self.writing.lock().await;
+        if read_at(&self.catalogue.0.load()) >= Some(came) {
+            return;
+        }
+        if let Err(error) = self.load_alone(wanted, &writing).await {
+            tracing::warn!(%error, "cannot look again for a tenant or agent that a caller misses");
+        }
     }
 
     /// Brings what is wanted up to date. Fails when the database is unavailable; everything then stays as it was.
     pub(super) async fn load(&self, wanted: &Wanted) -> Result<(), Error> {
-        let _writing = self.writing.lock().await;
+        let writing = self.writing.lock().await;
+        self.load_alone(wanted, &writing).await
+    }
+
+    async fn load_alone(&self, wanted: &Wanted, _writing: &MutexGuard<'_, ()>) -> Result<(), Error> {
         let before = self.catalogue.0.load_full();
         let mut view = View::clone(&before);
-        let directory = self.store.tenants().await?;
         view.directory_at = Some(Instant::now());
+        let directory = self.store.tenants().await?;
         view.namespaces = directory.iter().map(|tenant| (tenant.namespace.clone(), tenant.id)).collect();
         view.tenants.retain(|id, _| directory.iter().any(|tenant| tenant.id == *id));
         if wanted.includes(TenantId::PLATFORM) {

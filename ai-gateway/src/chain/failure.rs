@@ -93,6 +93,9 @@ impl Failure {
 
 /// One sentence with all reasons.
 pub(crate) fn describe(tries: &[Try]) -> String {
+    if tries.is_empty() {
+        return "the agent has no models: add one to spec.models".to_owned();
+    }
     let reasons = tries.iter().map(|one| {
         let Detail { provider, model, message, .. } = one.detail();
         format!("{provider} ({model}): {message}")

@@ -71,14 +71,11 @@ impl Authenticator {
             Method::Review(reviewer) => Proven::Namespace(reviewer.namespace(token).await?),
             Method::Local(tokens) => Proven::Tenant(tokens.verify(token).ok_or(Denied::Invalid)?),
         };
-        // A tenant may be younger than what is loaded.
-        match self.find(&proven) {
-            Some(tenant) => Ok(tenant),
-            None if self.loader.look_again_for_tenants().await => {
-                self.find(&proven).ok_or(Denied::NotARuntime)
-            }
-            None => Err(Denied::NotARuntime),
+        if let Some(tenant) = self.find(&proven) {
+            return Ok(tenant);
         }
+        self.loader.look_again_for_tenants().await;
+        self.find(&proven).ok_or(Denied::NotARuntime)
     }
 
     fn find(&self, proven: &Proven) -> Option<Arc<Tenant>> {

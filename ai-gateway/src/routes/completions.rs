@@ -66,7 +66,7 @@ async fn find_agent(
     if let Some(agent) = tenant.agents.get(&name).cloned() {
         return Ok((tenant, agent));
     }
-    let tenant = app.loader.look_again_for(&tenant).await.ok_or_else(unknown)?;
+    let tenant = app.loader.look_again_for(tenant.record.id).await.ok_or_else(unknown)?;
     let agent = tenant.agents.get(&name).cloned().ok_or_else(unknown)?;
     Ok((tenant, agent))
 }

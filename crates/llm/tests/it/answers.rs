@@ -41,7 +41,7 @@ async fn a_tool_call_comes_whole_out_of_its_pieces() {
 
 #[tokio::test]
 async fn the_results_of_tools_and_an_odd_window_are_put_as_each_api_wants_them() {
-    let request = request(json!([
+    let request = request(&json!([
         {"role": "system", "content": "Be brief."},
         {"role": "assistant", "content": "Good morning!"},
         {"role": "user", "content": "One."},

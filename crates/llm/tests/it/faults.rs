@@ -102,7 +102,7 @@ async fn an_endless_answer_is_cut_off_and_hanging_up_ends_it_there() {
 #[tokio::test]
 async fn a_request_that_the_api_cannot_express_is_not_sent() {
     let pair = anthropic_with_key(API_KEY).await;
-    let silent = request(json!([{"role": "user", "content": "  "}]));
+    let silent = request(&json!([{"role": "user", "content": "  "}]));
     assert!(matches!(ask(&pair.provider, &silent).await.err(), Some(Error::Request(_))));
     assert!(pair.double.requests().is_empty());
 }

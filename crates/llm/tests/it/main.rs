@@ -1,4 +1,5 @@
 //! The providers against strict doubles of the real APIs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 mod answers;
 mod faults;
@@ -45,13 +46,13 @@ async fn both() -> [Pair; 2] {
     [anthropic_with_key(API_KEY).await, openai_with_key(API_KEY).await]
 }
 
-fn request(messages: Value) -> ChatRequest {
+fn request(messages: &Value) -> ChatRequest {
     serde_json::from_value(json!({"model": "agent/ada", "messages": messages})).unwrap()
 }
 
 fn hello() -> ChatRequest {
     request(
-        json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "PERSONAL-TEXT hello"}]),
+        &json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "PERSONAL-TEXT hello"}]),
     )
 }
 

@@ -1,5 +1,6 @@
 //! Nothing secret or personal gets into a log, at any level, of any library on the way.
 
+use std::fmt::Write;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -59,12 +60,12 @@ async fn exercise() -> String {
                 Ok(stream) => collect(stream).await.unwrap_err(),
                 Err(error) => error,
             };
-            shown.push_str(&format!("{failed} {failed:?} {:?}\n", pair.provider));
+            writeln!(shown, "{failed} {failed:?} {:?}", pair.provider).unwrap();
         }
     }
     for pair in [anthropic_with_key("sk-wrong-key").await, openai_with_key("sk-wrong-key").await] {
         let error = ask(&pair.provider, &hello()).await.err().unwrap();
-        shown.push_str(&format!("{error} {error:?} {:?}\n", pair.provider));
+        writeln!(shown, "{error} {error:?} {:?}", pair.provider).unwrap();
     }
     shown
 }
