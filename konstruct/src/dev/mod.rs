@@ -23,7 +23,7 @@ mod terminal;
 mod tests;
 mod watch;
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -31,6 +31,9 @@ use anyhow::{Context, Result};
 
 use session::Session;
 use watch::FolderWatch;
+
+/// A log that has grown beyond this is put aside at the next start.
+const LOG_MAX: u64 = 10 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -78,7 +81,12 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 fn open_log(state: &Path) -> Result<PathBuf> {
     fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
     let path = state.join("dev.log");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    if fs::metadata(&path).is_ok_and(|log| log.len() > LOG_MAX) {
+        fs::rename(&path, path.with_extension("log.old")).context("cannot put the old log aside")?;
+    }
+    // Appended to: a second start that fails because of the first must not take away the first one's log.
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     konstruct_telemetry::init_to_file(file)?;
     Ok(path)
 }

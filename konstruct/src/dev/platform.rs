@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::keys::Keys;
 use super::services::{AI_GATEWAY, GATEWAY, OPERATOR, Services};
 use super::slack::{self, Room};
+use super::terminal;
 
 const CONNECTIONS: u32 = 8;
 /// How many ports after the wanted one are tried.
@@ -134,7 +135,12 @@ pub(crate) async fn bind(wanted: u16) -> Result<TcpListener> {
     let last = wanted.saturating_add(PORTS_TRIED);
     for port in wanted..=last {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => {
+                if port != wanted {
+                    terminal::say(&format!("Port {wanted} is in use, so this is port {port}"));
+                }
+                return Ok(listener);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error).with_context(|| format!("cannot listen on 127.0.0.1:{port}")),
         }
