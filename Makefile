@@ -10,16 +10,17 @@ help: ## Shows this list
 
 run: setup ## Runs everything in one process on the sample manifests (MANIFESTS=folder for others)
 	@cargo build --package konstruct-konstruct
-	@scripts/konstruct dev $(MANIFESTS)
+	@scripts/built konstruct dev $(MANIFESTS)
 
 test: setup ## Runs every test that needs no cluster, against a PostgreSQL and a Redis of its own
-	@cargo build --quiet --package konstruct-local-services --bin with-services
-	@cargo run --quiet --package konstruct-local-services --bin with-services -- cargo test
+	@cargo build --quiet --all-targets
+	@scripts/built with-services cargo test
 
 check: ## Checks formatting, lints and the rules of the repository
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo xtask check
+	cargo build --quiet --all-targets
+	scripts/built konstruct-xtask check
 
 ci: ## Runs what a change has to pass
 	.ci/run
