@@ -27,7 +27,7 @@ const IMAGES: [(&str, &str); 5] = [
     ("localhost/konstruct-postgres:test", "KONSTRUCT_POSTGRES_IMAGE"),
     ("localhost/konstruct-redis:test", "KONSTRUCT_REDIS_IMAGE"),
     ("localhost/konstruct-slack:test", "KONSTRUCT_SLACK_IMAGE"),
-    ("localhost/konstruct-echo-model:test", "KONSTRUCT_ECHO_MODEL_IMAGE"),
+    ("localhost/konstruct-counterparts:test", "KONSTRUCT_COUNTERPARTS_IMAGE"),
 ];
 
 /// Makes our kinds known to the API server.

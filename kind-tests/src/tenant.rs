@@ -116,7 +116,7 @@ impl<'a> TestTenant<'a> {
         let (namespace, team) = (self.namespace(), &self.team);
         format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: slack, namespace: {namespace}}}\n\
-             stringData: {{botToken: xoxb-e2e}}\n---\n\
+             stringData: {{botToken: xoxb-{team}}}\n---\n\
              apiVersion: konstruct.dev/v1alpha1\nkind: ChannelConnection\nmetadata: {{name: slack, namespace: {namespace}}}\n\
              spec: {{agent: grace, slack: {{teamId: {team}, botTokenRef: {{name: slack, key: botToken}}}}}}\n---\n\
              apiVersion: konstruct.dev/v1alpha1\nkind: ChannelConnection\nmetadata: {{name: chat, namespace: {namespace}}}\n\

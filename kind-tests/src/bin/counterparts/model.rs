@@ -1,5 +1,5 @@
-//! A model for the tests that shows what reached it: it answers every chat completion with the system prompt and the
-//! last message. What an agent's persona and instructions say is then part of the reply.
+//! A model that shows what reached it: it answers every chat completion with the system prompt and the last message.
+//! What an agent's persona and instructions say is then part of the reply.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,16 +13,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-#[tokio::main]
-async fn main() -> Result<()> {
+pub(crate) fn router() -> Result<Router> {
     let key: Arc<str> = std::env::var("API_KEY").context("API_KEY must hold the key to accept")?.into();
-    let app = Router::new()
-        .route("/healthz", get(|| async { "ok" }))
+    Ok(Router::new()
         .route("/v1/models", get(models))
         .route("/v1/chat/completions", post(complete))
-        .with_state(key);
-    let listener = tokio::net::TcpListener::bind("0.0.0.0:8000").await.context("listening on port 8000")?;
-    axum::serve(listener, app).await.context("serving")
+        .with_state(key))
 }
 
 async fn models(State(key): State<Arc<str>>, headers: HeaderMap) -> Response {
