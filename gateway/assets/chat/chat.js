@@ -72,6 +72,14 @@ async function insist(work, failed) {
   }
 }
 
+function formatted(text) {
+  try {
+    return render(text);
+  } catch {
+    return [text];
+  }
+}
+
 function line(speaker, text) {
   const item = document.createElement("li");
   item.className = `line ${speaker} fresh`;
@@ -80,7 +88,7 @@ function line(speaker, text) {
   who.textContent = speaker === "person" ? "You: " : `${name}: `;
   const bubble = document.createElement("div");
   bubble.className = "bubble";
-  bubble.append(...(speaker === "person" ? [text] : render(text)));
+  bubble.append(...(speaker === "person" ? [text] : formatted(text)));
   item.append(who, bubble);
   return item;
 }
@@ -103,9 +111,10 @@ function note(id, text, failed) {
 
 function waiting() {
   clearTimeout(slowTimer);
-  $("typing").hidden = state.pending.length === 0;
+  const accepted = state.pending.some((message) => message.sent);
+  $("typing").hidden = !accepted;
   $("typing-text").textContent = "Writing an answer…";
-  if (state.pending.length) {
+  if (accepted) {
     slowTimer = setTimeout(() => {
       $("typing-text").textContent = "Still at work. You can close this page; the answer will be here when you come back.";
     }, SLOW_AFTER);

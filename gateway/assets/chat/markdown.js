@@ -1,6 +1,20 @@
 // The Markdown that models write, as DOM nodes. Never HTML: what a model says is text, whatever it contains.
 
-const INLINE = /(`+)([\s\S]*?[^`])\1(?!`)|\*\*(?=\S)([\s\S]*?\S)\*\*|(?<![\w*])\*(?=[^\s*])([^*\n]*?[^\s*])\*(?!\w)|(?<!\w)_(?=\S)([^_\n]*?\S)_(?!\w)|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|https?:\/\/[^\s<>]*[^\s<>.,;:!?)"'\]]/;
+// Every repetition is bounded, so that no text, however it is made, takes long to read.
+const INLINE = new RegExp(
+  [
+    /(?<!`)(`{1,3})(?!`)([\s\S]{0,2000}?[^`])\1(?!`)/,
+    /\*\*(?=\S)([\s\S]{0,1000}?\S)\*\*/,
+    /(?<![\w*])\*(?=[^\s*])([^*\n]{0,1000}?[^\s*])\*(?!\w)/,
+    /(?<!\w)_(?=\S)([^_\n]{0,1000}?\S)_(?!\w)/,
+    /\[([^\]\n]{1,300})\]\((https?:\/\/[^\s)]{1,2000})\)/,
+    /https?:\/\/[^\s<>]{0,2000}[^\s<>.,;:!?)"'\]]/,
+  ]
+    .map((pattern) => pattern.source)
+    .join("|"),
+  "g",
+);
+const QUOTES_MAX = 4;
 
 function element(name, ...children) {
   const node = document.createElement(name);
@@ -18,9 +32,9 @@ function link(address, children) {
 
 function inline(text) {
   const nodes = [];
-  let rest = text;
-  for (let found = INLINE.exec(rest); found; found = INLINE.exec(rest)) {
-    if (found.index > 0) nodes.push(rest.slice(0, found.index));
+  let end = 0;
+  for (const found of text.matchAll(INLINE)) {
+    if (found.index > end) nodes.push(text.slice(end, found.index));
     const [all, , code, strong, starred, underscored, label, address] = found;
     if (code !== undefined) nodes.push(element("code", code));
     else if (strong !== undefined) nodes.push(element("strong", ...inline(strong)));
@@ -28,9 +42,9 @@ function inline(text) {
     else if (underscored !== undefined) nodes.push(element("em", ...inline(underscored)));
     else if (label !== undefined) nodes.push(link(address, [label]));
     else nodes.push(link(all, [all]));
-    rest = rest.slice(found.index + all.length);
+    end = found.index + all.length;
   }
-  if (rest) nodes.push(rest);
+  if (end < text.length) nodes.push(text.slice(end));
   return nodes;
 }
 
@@ -40,7 +54,8 @@ function lines(texts) {
 
 const ITEM = /^(\s*)(?:([-*+])|(\d{1,9})[.)])\s+(.*)$/;
 const FENCE = /^\s*(`{3,}|~{3,})/;
-const HEADING = /^#{1,6}\s+(.*?)\s*#*$/;
+const HEADING = /^#{1,6}\s+(\S.*)$/;
+const RULE = /^\s{0,3}([-*_])(?:[ \t]{0,5}\1){2,200}\s*$/;
 const starts = (line) => FENCE.test(line) || HEADING.test(line) || ITEM.test(line) || /^\s*>/.test(line) || !line.trim();
 
 // One list, with the lists inside its items. Returns where it ends.
@@ -70,7 +85,7 @@ function list(all, at) {
   return [node, at];
 }
 
-export function render(text) {
+export function render(text, quotes = 0) {
   const all = text.replace(/\r\n?/g, "\n").split("\n");
   const nodes = [];
   let at = 0;
@@ -87,18 +102,18 @@ export function render(text) {
     } else if (HEADING.test(line)) {
       nodes.push(element("h3", ...inline(HEADING.exec(line)[1])));
       at += 1;
-    } else if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) {
+    } else if (RULE.test(line)) {
       nodes.push(element("hr"));
       at += 1;
     } else if (ITEM.test(line)) {
       const [node, end] = list(all, at);
       nodes.push(node);
       at = end;
-    } else if (/^\s*>/.test(line)) {
+    } else if (/^\s*>/.test(line) && quotes < QUOTES_MAX) {
       let end = at;
       while (end < all.length && /^\s*>/.test(all[end])) end += 1;
       const quoted = all.slice(at, end).map((other) => other.replace(/^\s*>\s?/, ""));
-      nodes.push(element("blockquote", ...render(quoted.join("\n"))));
+      nodes.push(element("blockquote", ...render(quoted.join("\n"), quotes + 1)));
       at = end;
     } else {
       let end = at + 1;

@@ -35,7 +35,7 @@ async fn without_postgresql_slack_is_asked_to_come_again_and_nothing_is_lost() {
     assert_eq!(world.deliver(&connection, &event).await, StatusCode::OK);
     assert_eq!(world.inbox().await.len(), 1);
     world.answer(&tenant, "loud and clear").await;
-    assert_eq!(world.slack.wait_for_messages(1).await[0].text, "loud and clear");
+    assert_eq!(world.slack.wait_for_messages(1).await[0].shown(), "loud and clear");
 }
 
 #[tokio::test]

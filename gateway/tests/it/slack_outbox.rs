@@ -58,7 +58,7 @@ async fn a_reply_appears_in_the_thread_with_its_id() {
     let messages = scene.world.slack.messages();
     assert_eq!(messages.len(), 1);
     assert_eq!((messages[0].channel.as_str(), messages[0].thread_ts.as_deref()), ("C1", Some(root.as_str())));
-    assert_eq!(messages[0].text, "**Hi** @\u{2060}channel, @\u{2060}here too");
+    assert_eq!(messages[0].shown(), "**Hi** @\u{2060}channel, @\u{2060}here too");
     let row = &scene.world.outbox().await[0];
     assert_eq!((row.attempt, row.platform_message_id.as_deref()), (1, Some(messages[0].ts.as_str())));
 }
@@ -71,7 +71,8 @@ async fn a_reply_longer_than_slack_takes_comes_in_parts_and_in_order() {
         (0..60).map(|number| format!("{number} {}", "word ".repeat(80).trim())).collect();
     scene.world.answer(&scene.tenant, &paragraphs.join("\n\n")).await;
     scene.sent().await;
-    let texts: Vec<_> = scene.world.slack.messages().into_iter().map(|message| message.text).collect();
+    let texts: Vec<_> =
+        scene.world.slack.messages().iter().map(|message| message.shown().to_owned()).collect();
     assert_eq!(texts.len(), 3);
     assert_eq!(texts.join("\n\n"), paragraphs.join("\n\n"));
 }
@@ -128,7 +129,7 @@ async fn a_long_reply_interrupted_in_the_middle_is_completed_and_not_repeated() 
     scene.world.slack.inject("chat.postMessage", [Fault::RateLimited { seconds: 1 }]);
     scene.sent().await;
     let starts: Vec<_> =
-        scene.world.slack.messages().iter().map(|message| message.text[..1].to_owned()).collect();
+        scene.world.slack.messages().iter().map(|message| message.shown()[..1].to_owned()).collect();
     assert_eq!(starts, ["a", "b", "c"]);
 }
 
@@ -179,7 +180,7 @@ async fn what_slack_will_never_take_is_a_dead_letter_and_the_next_reply_is_sent(
     assert!(reason.contains("channel_not_found"), "{reason}");
     scene.ask("and here?").await;
     scene.world.answer(&scene.tenant, "here it works").await;
-    assert_eq!(scene.world.slack.wait_for_messages(1).await[0].text, "here it works");
+    assert_eq!(scene.world.slack.wait_for_messages(1).await[0].shown(), "here it works");
 }
 
 #[tokio::test]

@@ -1,8 +1,13 @@
 //! From a model's Markdown to messages that Slack takes and that disturb nobody.
 
-/// Slack takes 12,000 characters of `markdown_text`. The rest is room for the fences that a cut may add, and for
+use konstruct_domain::message::truncate;
+
+/// Slack takes 12,000 characters in the Markdown blocks of a message. The rest is room for the fences that a cut may add, and for
 /// characters that Slack counts twice.
 pub(super) const PART_MAX: usize = 10_000;
+
+/// Slack's advice for `text`.
+const FALLBACK_MAX: usize = 4_000;
 
 /// Mentions that ring for everybody in a channel.
 const MASS_MENTIONS: [&str; 5] = ["channel", "here", "everyone", "group", "subteam"];
@@ -54,6 +59,11 @@ fn mass_mention(text: &str) -> Option<(&str, &str)> {
         let (start, after) = text.split_at_checked(word.len())?;
         start.eq_ignore_ascii_case(word).then_some((start, after))
     })
+}
+
+/// What notifications, screen readers and clients without blocks show: plain text in Slack's escapes.
+pub(super) fn fallback(text: &str) -> String {
+    truncate(text, FALLBACK_MAX).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Cuts a text into parts of about `max` characters, at a paragraph, a line or a space where there is one near the
@@ -130,6 +140,12 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(neutralise(text), expected);
         }
+    }
+
+    #[test]
+    fn the_fallback_is_plain_text_of_bounded_length() {
+        assert_eq!(fallback("a < b && <@U1>"), "a &lt; b &amp;&amp; &lt;@U1&gt;");
+        assert_eq!(fallback(&"<".repeat(PART_MAX)).len(), 4 * FALLBACK_MAX);
     }
 
     #[test]

@@ -76,7 +76,8 @@ impl Client {
         let arguments = json!({
             "channel": reply.channel,
             "thread_ts": reply.thread_ts,
-            "markdown_text": part,
+            "text": format::fallback(part),
+            "blocks": [{ "type": "markdown", "text": part }],
             "unfurl_links": false,
             "metadata": {
                 "event_type": METADATA_EVENT_TYPE,

@@ -11,6 +11,7 @@ use super::state::{Inner, Message, State, Workspace, next_ts};
 
 const TEXT_MAX: usize = 40_000;
 const MARKDOWN_MAX: usize = 12_000;
+const BLOCKS_MAX: usize = 50;
 const METADATA_BYTES_MAX: usize = 16_000;
 const PAGE_MAX: usize = 1000;
 
@@ -49,13 +50,19 @@ fn over_rate(state: &mut Inner, workspace: &Workspace, arguments: &Arguments) ->
 
 fn post_message(state: &State, workspace: &Workspace, arguments: &Arguments) -> Result<Value, &'static str> {
     let channel = channel(workspace, arguments)?;
-    let text = match (string(arguments, "text"), string(arguments, "markdown_text")) {
-        (Some(_), Some(_)) => return Err("markdown_text_conflict"),
-        (Some(text), None) if text.chars().count() > TEXT_MAX => return Err("msg_too_long"),
-        (None, Some(text)) if text.chars().count() > MARKDOWN_MAX => return Err("msg_too_long"),
-        (Some(text), None) | (None, Some(text)) => text,
-        (None, None) => return Err("no_text"),
-    };
+    let blocks = blocks(arguments)?;
+    let given = string(arguments, "markdown_text");
+    if given.is_some() && (string(arguments, "text").is_some() || !blocks.is_empty()) {
+        return Err("markdown_text_conflict");
+    }
+    let markdown = given.map(str::to_owned).or_else(|| markdown_of(&blocks));
+    let text = string(arguments, "text").or(markdown.as_deref()).ok_or("no_text")?;
+    if text.chars().count() > TEXT_MAX {
+        return Err("msg_too_long");
+    }
+    if markdown.as_ref().is_some_and(|markdown| markdown.chars().count() > MARKDOWN_MAX) {
+        return Err(if blocks.is_empty() { "msg_too_long" } else { "msg_blocks_too_long" });
+    }
     let thread_ts = string(arguments, "thread_ts");
     if !thread_ts.is_none_or(is_ts) {
         return Err("invalid_thread_ts");
@@ -68,12 +75,39 @@ fn post_message(state: &State, workspace: &Workspace, arguments: &Arguments) -> 
         user: workspace.bot_user_id.clone(),
         bot_id: workspace.bot_id.clone(),
         text: text.to_owned(),
+        markdown,
         metadata: metadata(arguments)?,
     };
     let answer =
         json!({ "ok": true, "channel": channel, "ts": message.ts, "message": shown(&message, true) });
     state.lock().messages.push(message);
     Ok(answer)
+}
+
+/// Given as a list or, in a form, as its JSON.
+fn blocks(arguments: &Arguments) -> Result<Vec<Value>, &'static str> {
+    let blocks: Vec<Value> = match arguments.get("blocks") {
+        None => Vec::new(),
+        Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| "invalid_blocks_format")?,
+        Some(Value::Array(blocks)) => blocks.clone(),
+        Some(_) => return Err("invalid_blocks_format"),
+    };
+    let valid = |block: &Value| match block["type"].as_str() {
+        Some("markdown") => block["text"].as_str().is_some_and(|text| !text.is_empty()),
+        Some("section" | "divider" | "header" | "context" | "actions" | "image" | "rich_text") => true,
+        _ => false,
+    };
+    if blocks.len() > BLOCKS_MAX || !blocks.iter().all(valid) { Err("invalid_blocks") } else { Ok(blocks) }
+}
+
+/// The text of all Markdown blocks: their limit is for the message, not for each.
+fn markdown_of(blocks: &[Value]) -> Option<String> {
+    let texts: Vec<&str> = blocks
+        .iter()
+        .filter(|block| block["type"] == "markdown")
+        .filter_map(|block| block["text"].as_str())
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 /// Given as an object or, in a form, as its JSON.

@@ -25,7 +25,7 @@ pub(super) fn render(messages: &[Message]) -> String {
             escape(&message.channel),
             escape(thread),
             escape(&message.user),
-            escape(&message.text)
+            escape(message.shown())
         );
     }
     html

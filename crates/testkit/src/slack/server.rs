@@ -81,6 +81,10 @@ fn workspace(
 fn arguments(query: &HashMap<String, String>, headers: &HeaderMap, body: &Bytes) -> Option<Arguments> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mut arguments: Arguments = query.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    if body.is_empty() {
+        // The official client names a type even when it sends nothing.
+        return Some(arguments);
+    }
     if content_type.starts_with("application/json") {
         arguments.extend(serde_json::from_slice::<Arguments>(body).ok()?);
     } else if content_type.starts_with("application/x-www-form-urlencoded") {

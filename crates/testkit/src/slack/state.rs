@@ -35,6 +35,13 @@ impl Workspace {
     }
 }
 
+impl Message {
+    /// What people read.
+    pub fn shown(&self) -> &str {
+        self.markdown.as_deref().unwrap_or(&self.text)
+    }
+}
+
 /// A message that was posted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
@@ -44,7 +51,9 @@ pub struct Message {
     pub thread_ts: Option<String>,
     pub user: String,
     pub bot_id: String,
+    /// What notifications show, and what is shown where there is no Markdown.
     pub text: String,
+    pub markdown: Option<String>,
     pub metadata: Option<Value>,
 }
 

@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 use super::room::{Author, Message, Room};
 use super::{BOT_USER, Workspace};
 
+/// A block of Markdown, the only type that the gateway sends.
+#[derive(Deserialize)]
+struct Block {
+    text: String,
+}
+
 #[derive(Deserialize)]
 pub(super) struct PostMessage {
     channel: String,
@@ -20,7 +26,7 @@ pub(super) struct PostMessage {
     #[serde(default)]
     text: String,
     #[serde(default)]
-    markdown_text: String,
+    blocks: Vec<Block>,
     #[serde(default)]
     metadata: Value,
 }
@@ -31,7 +37,8 @@ pub(super) async fn post_message(
     Json(call): Json<PostMessage>,
 ) -> Json<Value> {
     let Some(workspace) = authorize(&room, &headers) else { return refused("invalid_auth") };
-    let text = if call.markdown_text.is_empty() { call.text } else { call.markdown_text };
+    // `text` is what notifications show; people read the blocks.
+    let text = call.blocks.into_iter().next().map_or(call.text, |block| block.text);
     if text.is_empty() {
         return refused("no_text");
     }
