@@ -10,9 +10,6 @@ use anyhow::{Context, Result, ensure};
 use konstruct_kind_tests::{Cluster, kubectl, platform};
 use uuid::Uuid;
 
-/// Where the objects live that an update needs. No tenant's, so the operator leaves them alone.
-const NAMESPACE: &str = "konstruct-e2e-admission";
-
 struct Case {
     file: String,
     expectation: String,
@@ -53,34 +50,35 @@ fn rename(tenant: &str, name: &str) -> String {
 }
 
 /// What the API server says to the manifest, without storing it.
-async fn try_out(case: &Case) -> Result<Output> {
+async fn try_out(case: &Case, namespace: &str) -> Result<Output> {
     let Some(previous) = &case.previous else {
         return kubectl::output(
-            &["create", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-"],
+            &["create", "--dry-run=server", "--namespace", namespace, "-f", "-"],
             Some(&case.manifest),
         )
         .await;
     };
-    kubectl::with_input(&["create", "--namespace", NAMESPACE, "-f", "-"], previous)
+    kubectl::with_input(&["create", "--namespace", namespace, "-f", "-"], previous)
         .await
         .with_context(|| format!("{}: the object before the update", case.file))?;
-    let replace = ["replace", "--dry-run=server", "--namespace", NAMESPACE, "-f", "-"];
+    let replace = ["replace", "--dry-run=server", "--namespace", namespace, "-f", "-"];
     let output = kubectl::output(&replace, Some(&case.manifest)).await;
-    kubectl::with_input(&["delete", "--wait=false", "--namespace", NAMESPACE, "-f", "-"], previous).await?;
+    kubectl::with_input(&["delete", "--timeout=60s", "--namespace", namespace, "-f", "-"], previous).await?;
     output
 }
 
-async fn namespace() -> Result<()> {
-    kubectl::apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n")).await?;
-    Ok(())
+/// A namespace for the objects that an update needs. No tenant's, so the operator leaves them alone.
+async fn namespace(name: &str) -> Result<&str> {
+    kubectl::apply(&format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n")).await?;
+    Ok(name)
 }
 
 #[tokio::test]
 async fn the_accepted_corpus_is_accepted() -> Result<()> {
     let _cluster = Cluster::with_definitions().await?;
-    namespace().await?;
+    let namespace = namespace("konstruct-e2e-accepted").await?;
     for case in corpus("accepted")? {
-        let output = try_out(&case).await?;
+        let output = try_out(&case, namespace).await?;
         ensure!(output.status.success(), "{}: {}", case.file, String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
@@ -89,10 +87,10 @@ async fn the_accepted_corpus_is_accepted() -> Result<()> {
 #[tokio::test]
 async fn the_refused_corpus_is_refused_for_the_stated_reason() -> Result<()> {
     let _cluster = Cluster::with_definitions().await?;
-    namespace().await?;
+    let namespace = namespace("konstruct-e2e-refused").await?;
     let mut wrong = Vec::new();
     for case in corpus("refused")? {
-        let output = try_out(&case).await?;
+        let output = try_out(&case, namespace).await?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let (field, message) = case.expectation.split_once(": ").unwrap_or((&case.expectation, ""));
         let names_it = said.contains(field.trim_start_matches("<root>")) && said.contains(message);

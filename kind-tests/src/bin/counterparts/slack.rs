@@ -1,5 +1,5 @@
 //! In front of local-slack, which is one workspace and takes any token: here every workspace exists, and the token of
-//! one is `xoxb-` and its id. It does not know Markdown either. Everything else is local-slack's own answer.
+//! one is `xoxb-` and its id. Everything else is local-slack's own answer.
 
 use anyhow::{Context, Result};
 use axum::Json;
@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const PREFIX: &str = "xoxb-";
 const PASSED_ON: [HeaderName; 2] = [header::AUTHORIZATION, header::CONTENT_TYPE];
@@ -41,7 +41,7 @@ async fn call(
             "user_id": "U0BOT", "bot_id": "B0BOT", "is_enterprise_install": false});
         return Json(identity).into_response();
     }
-    match front.forward(&method, &headers, as_text(body)).await {
+    match front.forward(&method, &headers, body).await {
         Ok(response) => response,
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
@@ -51,14 +51,6 @@ async fn call(
 fn team(headers: &HeaderMap) -> Option<&str> {
     let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     token.strip_prefix(PREFIX).filter(|team| team.starts_with(['T', 'E']))
-}
-
-/// `markdown_text` as `text`, which is what local-slack keeps of a message.
-fn as_text(body: Bytes) -> Bytes {
-    let Ok(Value::Object(mut arguments)) = serde_json::from_slice(&body) else { return body };
-    let Some(markdown) = arguments.remove("markdown_text") else { return body };
-    arguments.insert("text".to_owned(), markdown);
-    Value::Object(arguments).to_string().into()
 }
 
 impl Front {
