@@ -51,30 +51,32 @@ impl Loader {
     }
 
     /// For a caller whose tenant is unknown: it may be younger than what is loaded.
-    pub(crate) async fn look_again_for_tenants(&self) {
-        self.look_again(&Wanted::new_tenants(), |view| view.directory_at).await;
+    pub(crate) async fn look_again_for_tenants(&self) -> Result<(), Error> {
+        self.look_again(&Wanted::new_tenants(), |view| view.directory_at).await
     }
 
     /// For a caller whose agent is unknown: the tenant as it is now.
-    pub(crate) async fn look_again_for(&self, tenant: TenantId) -> Option<Arc<Tenant>> {
-        self.look_again(&Wanted::tenant(tenant), |view| Some(view.tenants.get(&tenant)?.loaded_at)).await;
-        self.catalogue.tenant(tenant)
+    pub(crate) async fn look_again_for(&self, tenant: TenantId) -> Result<Option<Arc<Tenant>>, Error> {
+        self.look_again(&Wanted::tenant(tenant), |view| Some(view.tenants.get(&tenant)?.loaded_at)).await?;
+        Ok(self.catalogue.tenant(tenant))
     }
 
     /// Reads again what was read before the caller came, unless somebody else does meanwhile. Callers who miss things
     /// that do not exist are slowed down, the database is not.
-    async fn look_again(&self, wanted: &Wanted, read_at: impl Fn(&View) -> Option<Instant>) {
+    async fn look_again(
+        &self,
+        wanted: &Wanted,
+        read_at: impl Fn(&View) -> Option<Instant>,
+    ) -> Result<(), Error> {
         let came = Instant::now();
         if let Some(read) = read_at(&self.catalogue.0.load()) {
             sleep_until((read + PAUSE).into()).await;
         }
         let writing = self.writing.lock().await;
         if read_at(&self.catalogue.0.load()) >= Some(came) {
-            return;
+            return Ok(());
         }
-        if let Err(error) = self.load_alone(wanted, &writing).await {
-            tracing::warn!(%error, "cannot look again for a tenant or agent that a caller misses");
-        }
+        self.load_alone(wanted, &writing).await
     }
 
     /// Brings what is wanted up to date. Fails when the database is unavailable; everything then stays as it was.

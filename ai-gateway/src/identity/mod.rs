@@ -35,6 +35,8 @@ pub(crate) enum Denied {
     NotARuntime,
     /// The Kubernetes API does not answer, so nothing is known about the token.
     Unavailable,
+    /// PostgreSQL does not answer, so nothing is known about the tenant.
+    NoDirectory,
 }
 
 /// Whose namespace or id a token has proven.
@@ -74,7 +76,10 @@ impl Authenticator {
         if let Some(tenant) = self.find(&proven) {
             return Ok(tenant);
         }
-        self.loader.look_again_for_tenants().await;
+        if let Err(error) = self.loader.look_again_for_tenants().await {
+            tracing::warn!(%error, "cannot look for a caller's tenant");
+            return Err(Denied::NoDirectory);
+        }
         self.find(&proven).ok_or(Denied::NotARuntime)
     }
 

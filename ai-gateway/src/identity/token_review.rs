@@ -70,8 +70,8 @@ impl Reviewer {
         match answer {
             Ok(Ok(review)) => Ok(review.status.unwrap_or_default()),
             Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
-                Err("may not create TokenReviews: bind the ClusterRole system:auth-delegator to the ai-gateway's \
-                     service account"
+                Err("may not review tokens: allow the ai-gateway's service account to create \
+                     tokenreviews.authentication.k8s.io"
                     .to_owned())
             }
             Ok(Err(kube::Error::Api(status))) => {

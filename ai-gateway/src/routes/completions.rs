@@ -66,7 +66,12 @@ async fn find_agent(
     if let Some(agent) = tenant.agents.get(&name).cloned() {
         return Ok((tenant, agent));
     }
-    let tenant = app.loader.look_again_for(tenant.record.id).await.ok_or_else(unknown)?;
+    let looked = app.loader.look_again_for(tenant.record.id).await;
+    let tenant = looked.map_err(|error| {
+        tracing::warn!(%error, "cannot look for an agent");
+        Refusal::NotReadable
+    })?;
+    let tenant = tenant.ok_or_else(unknown)?;
     let agent = tenant.agents.get(&name).cloned().ok_or_else(unknown)?;
     Ok((tenant, agent))
 }

@@ -19,6 +19,8 @@ pub(super) enum Refusal {
     TooSlow,
     Invalid(String),
     UnknownAgent(String),
+    /// PostgreSQL does not answer, so nothing is known about the agent.
+    NotReadable,
     Failure(Failure),
     NoSuchPath,
     NoSuchMethod,
@@ -47,7 +49,7 @@ impl Refusal {
     /// The label of the metric.
     pub(super) const fn outcome(&self) -> &'static str {
         match self {
-            Self::Denied(Denied::Unavailable) => "identity_unavailable",
+            Self::Denied(Denied::Unavailable | Denied::NoDirectory) | Self::NotReadable => "unavailable",
             Self::Denied(_) => "denied",
             Self::Busy(_) => "busy",
             Self::TooLarge => "too_large",
@@ -90,6 +92,7 @@ impl Refusal {
                 );
                 Shape::invalid(S::NOT_FOUND, "model_not_found", message)
             }
+            Self::NotReadable => not_readable(),
             Self::Failure(failure) => failure_shape(failure),
             Self::NoSuchPath => {
                 let message = "no such path: use POST /v1/chat/completions or GET /v1/models";
@@ -123,7 +126,13 @@ fn denied_shape(denied: Denied) -> Shape {
                 "tokens cannot be verified now because the Kubernetes API does not answer: try again";
             Shape::new(S::SERVICE_UNAVAILABLE, "server_error", "identity_unavailable", message)
         }
+        Denied::NoDirectory => not_readable(),
     }
+}
+
+fn not_readable() -> Shape {
+    let message = "what is not loaded yet cannot be read now because PostgreSQL does not answer: try again";
+    Shape::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "configuration_unavailable", message)
 }
 
 fn failure_shape(failure: &Failure) -> Shape {
@@ -152,7 +161,7 @@ impl IntoResponse for Refusal {
             error["details"] = details;
         }
         let mut response = (status, Json(json!({"error": error}))).into_response();
-        if matches!(self, Self::Busy(_) | Self::Denied(Denied::Unavailable)) {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -17,7 +17,7 @@ async fn until_observed(
     ok: bool,
 ) -> Observation {
     eventually("an observation", async || {
-        let observations = world.operator.observations(owner, Kind::LLMProvider, name).await.unwrap();
+        let observations = world.observations(owner, name).await;
         observations
             .into_iter()
             .find(|observation| observation.condition == condition && observation.ok == ok)

@@ -137,7 +137,7 @@ async fn when_the_kubernetes_api_fails_it_is_said_and_nobody_is_called_invalid()
     let (status, body) = ask_as(&world, &tenant, &token).await;
     assert_eq!((status, &body["error"]["code"]), (503, &json!("identity_unavailable")));
     eventually("readiness to say so", async || {
-        world.readiness.report().contains("bind the ClusterRole system:auth-delegator").then_some(())
+        world.readiness.report().contains("create tokenreviews.authentication.k8s.io").then_some(())
     })
     .await;
     api.failing.store(0, Ordering::SeqCst);

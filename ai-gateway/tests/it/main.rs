@@ -8,4 +8,5 @@ mod identity;
 mod limits;
 mod metering;
 mod outages;
+mod secrets;
 mod world;

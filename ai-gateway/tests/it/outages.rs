@@ -33,8 +33,13 @@ async fn answers_go_on_without_postgres_or_redis_and_readiness_says_what_is_miss
     servers.stop_postgres().await;
     until_report(&world, false, "waiting postgres").await;
     assert_eq!(world.ask_ada(&tenant).await.0, 200, "what is loaded stays in force");
+    let mut unknown = crate::world::hello();
+    unknown["model"] = serde_json::json!("agent/younger");
+    let (status, body) = world.ask(&tenant, &unknown).await;
+    assert_eq!((status, &body["error"]["code"]), (503, &serde_json::json!("configuration_unavailable")));
     servers.start_postgres().await;
     until_report(&world, true, "ok postgres").await;
+    assert_eq!(world.ask(&tenant, &unknown).await.0, 404);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use konstruct_ai_gateway::{Config, Identity, LocalTokens, serve};
+use konstruct_domain::observation::Observation;
 use konstruct_domain::revision::Revision;
 use konstruct_domain::snapshot::{
     AgentSnapshot, AllowedTenants, ModelChoice, ProviderEndpoint, ProviderOwner, ProviderSnapshot,
@@ -112,6 +113,15 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Opt
     }
 }
 
+/// The operator's patience with a database on a busy machine.
+async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, konstruct_store::Error>) -> T {
+    eventually("PostgreSQL", async || match call().await {
+        Err(error) if error.is_unavailable() => None,
+        done => Some(done.unwrap()),
+    })
+    .await
+}
+
 pub(crate) fn anthropic(double: &LlmDouble, key: &SecretVersion) -> ProviderEndpoint {
     ProviderEndpoint::Anthropic { base_url: double.base_url(), api_key: key.clone() }
 }
@@ -153,7 +163,7 @@ impl World {
         let slug = unique_slug("aigw");
         let id = TenantId::from_slug(&slug);
         let record = TenantRecord { id, namespace: slug.namespace(), slug, display_name: "Acme".into() };
-        self.operator.upsert_tenant(&record).await.unwrap();
+        patiently(async || self.operator.upsert_tenant(&record).await).await;
         Tenant { record, token: self.tokens.issue(id) }
     }
 
@@ -174,8 +184,10 @@ impl World {
             _ => &[(SecretField::ProviderApiKey, SecretString::from(key))],
         };
         let name = snapshot.name.as_str();
-        let published =
-            self.operator.publish(owner, Kind::LLMProvider, name, snapshot, secrets).await.unwrap();
+        let published = patiently(async || {
+            self.operator.publish(owner, Kind::LLMProvider, name, snapshot, secrets).await
+        })
+        .await;
         self.bus.publish(Signal::Config(owner)).await;
         published.revision
     }
@@ -188,7 +200,7 @@ impl World {
 
     pub(crate) async fn until_loaded(&self, owner: TenantId, name: &str, revision: &Revision) {
         eventually("the provider to be loaded", async || {
-            let loaded = self.operator.loaded(owner, Kind::LLMProvider, name).await.unwrap();
+            let loaded = patiently(async || self.operator.loaded(owner, Kind::LLMProvider, name).await).await;
             (loaded.as_ref() == Some(revision)).then_some(())
         })
         .await;
@@ -204,7 +216,7 @@ impl World {
             models,
             window_messages: 30,
         };
-        self.operator.publish(tenant.id(), Kind::Agent, name, &snapshot, &[]).await.unwrap();
+        patiently(async || self.operator.publish(tenant.id(), Kind::Agent, name, &snapshot, &[]).await).await;
         self.bus.publish(Signal::Config(tenant.id())).await;
     }
 
@@ -225,6 +237,10 @@ impl World {
         }
         self.publish_agent(&tenant, "ada", chain).await;
         tenant
+    }
+
+    pub(crate) async fn observations(&self, owner: TenantId, name: &str) -> Vec<Observation> {
+        patiently(async || self.operator.observations(owner, Kind::LLMProvider, name).await).await
     }
 
     pub(crate) fn post(&self, tenant: &Tenant, body: &Value) -> RequestBuilder {

@@ -20,10 +20,15 @@ const ANSWER_MAX: usize = 32 * 1024 * 1024;
 
 /// The data of each event. `wait` bounds the wait for each further byte, not the whole.
 pub(crate) fn events(response: Response, wait: Duration) -> impl Stream<Item = Result<String, Error>> + Send {
-    let bytes =
-        bounded(response.bytes_stream().map(|bytes| bytes.map_err(|error| Error::from_transport(&error))));
+    parse(response.bytes_stream().map(|bytes| bytes.map_err(|error| Error::from_transport(&error))), wait)
+}
+
+fn parse(
+    bytes: impl Stream<Item = Result<Bytes, Error>> + Send,
+    wait: Duration,
+) -> impl Stream<Item = Result<String, Error>> + Send {
     try_stream! {
-        let mut events = Box::pin(bytes.eventsource());
+        let mut events = Box::pin(bounded(bytes).eventsource());
         while let Some(event) = timeout(wait, events.next()).await.map_err(|_| Error::Timeout)? {
             yield event.map_err(sort)?.data;
         }
@@ -100,5 +105,28 @@ mod tests {
         assert_eq!(first_error(vec![event; 2000]).await, None);
         let endless = vec![vec![b'x'; 1000]; 600];
         assert_eq!(first_error(endless).await, Some(Error::Malformed("an event of more than 512 KiB")));
+    }
+
+    #[tokio::test]
+    async fn events_are_the_same_however_the_network_cuts_them() {
+        let wire =
+            "event: a\ndata: {\"text\":\"Grüße 🦀\"}\n\n: a comment\r\n\r\ndata: two\r\ndata: lines\r\n\r\n"
+                .as_bytes();
+        let expected = ["{\"text\":\"Grüße 🦀\"}", "two\nlines"].map(|data| Ok(data.to_owned()));
+        for cut in 0..=wire.len() {
+            for width in [1, wire.len()] {
+                let pieces = [&wire[..cut], &wire[cut..]].into_iter().flat_map(|part| part.chunks(width));
+                let pieces: Vec<_> = pieces.map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+                let events = parse(futures::stream::iter(pieces), Duration::from_secs(1));
+                assert_eq!(events.collect::<Vec<_>>().await, expected, "cut at {cut}, pieces of {width}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_stream_is_not_waited_for() {
+        let silent = futures::stream::pending();
+        let events: Vec<_> = parse(silent, Duration::from_millis(1)).collect().await;
+        assert_eq!(events, [Err(Error::Timeout)]);
     }
 }
