@@ -8,7 +8,7 @@ use konstruct_domain::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A request holds its body and a part of an answer, at most a few megabytes.
-const TOTAL: usize = 512;
+const TOTAL: usize = 256;
 const PER_TENANT: usize = 64;
 
 /// Why a request is not served now.
