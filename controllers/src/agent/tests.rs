@@ -1,4 +1,5 @@
 //! Every field of the spec lands in the snapshot, and every mistake is said with its field.
+#![allow(clippy::needless_pass_by_value, reason = "a fixture reads best as `agent(json!(…))`")]
 
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{Agent, ConditionType, LLMProvider, Reason};

@@ -42,6 +42,7 @@ mod tests {
 
     use super::*;
 
+    #[allow(clippy::needless_pass_by_value, reason = "a fixture reads best as `namespace(json!(…))`")]
     fn namespace(metadata: serde_json::Value) -> Namespace {
         serde_json::from_value(json!({"metadata": metadata})).unwrap()
     }

@@ -100,6 +100,7 @@ fn container(tenant: &TenantRef, settings: &RuntimeSettings) -> Container {
         format!("--ai-gateway-url={}", settings.ai_gateway_url),
         format!("--token-file={TOKEN}/token"),
         format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
+        "--log-format=json".to_owned(),
     ];
     Container {
         name: "runtime".to_owned(),
