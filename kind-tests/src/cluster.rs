@@ -15,6 +15,11 @@ static DEFINED: OnceCell<()> = OnceCell::const_new();
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 static IN_USE: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
+/// Whether the operator runs as a process on a cluster without a node (`kind-tests/control-plane`): no pod ever starts.
+pub fn control_plane_only() -> bool {
+    std::env::var_os("KONSTRUCT_CONTROL_PLANE_ONLY").is_some()
+}
+
 /// Whether other tests may run beside this one.
 enum Use {
     Shared { _guard: RwLockReadGuard<'static, ()> },
@@ -52,6 +57,9 @@ impl Cluster {
 
     async fn enter(usage: Use) -> Result<Self> {
         let cluster = Self::defined(usage).await?;
+        if control_plane_only() {
+            return Ok(cluster);
+        }
         INSTALLED.get_or_try_init(|| platform::install(&cluster.client)).await?;
         Ok(cluster)
     }

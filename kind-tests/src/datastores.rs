@@ -13,13 +13,18 @@ const PASSWORD: &str = "e2e-superuser";
 /// PostgreSQL as its superuser, who sees every row whatever the policies say.
 pub struct Postgres {
     connection: PgConnection,
-    _forward: Forward,
+    _forward: Option<Forward>,
 }
 
 impl Postgres {
+    /// The cluster's, or the one that `with-services` has started.
     pub async fn open() -> Result<Self> {
-        let forward = Forward::open(NAMESPACE, "postgres", 5432).await?;
-        let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/konstruct", forward.port);
+        let (url, forward) = if let Ok(url) = std::env::var("KONSTRUCT_TEST_DATABASE_URL") {
+            (url, None)
+        } else {
+            let forward = Forward::open(NAMESPACE, "postgres", 5432).await?;
+            (format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/konstruct", forward.port), Some(forward))
+        };
         let connection =
             PgConnection::connect(&url).await.context("connecting to the cluster's PostgreSQL")?;
         Ok(Self { connection, _forward: forward })
@@ -67,13 +72,19 @@ impl Postgres {
 /// Redis as its administrator.
 pub struct Redis {
     connection: MultiplexedConnection,
-    _forward: Forward,
+    _forward: Option<Forward>,
 }
 
 impl Redis {
+    /// The cluster's, or the one that `with-services` has started.
     pub async fn open() -> Result<Self> {
-        let forward = Forward::open(NAMESPACE, "redis", 6379).await?;
-        let client = redis::Client::open(format!("redis://:{PASSWORD}@127.0.0.1:{}/", forward.port))?;
+        let (url, forward) = if let Ok(url) = std::env::var("KONSTRUCT_TEST_REDIS_URL") {
+            (url, None)
+        } else {
+            let forward = Forward::open(NAMESPACE, "redis", 6379).await?;
+            (format!("redis://:{PASSWORD}@127.0.0.1:{}/", forward.port), Some(forward))
+        };
+        let client = redis::Client::open(url)?;
         let connection =
             client.get_multiplexed_async_connection().await.context("connecting to the cluster's Redis")?;
         Ok(Self { connection, _forward: forward })

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
 
 use crate::cluster::Cluster;
 use crate::wait::{Look, until};
@@ -12,23 +13,11 @@ use crate::{audit, kubectl, platform};
 /// The kinds whose watches show that a new operator leads and has begun.
 const WATCHED: [&str; 4] = ["tenants", "agents", "channelconnections", "llmproviders"];
 
-/// Replaces the operator's pod and counts, by the audit log, what the new one asks to change from its start until
-/// `window` after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
+/// Restarts the operator and counts, by the audit log, what the new one asks to change from its start until `window`
+/// after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
 pub async fn second_pass(_alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
     audit::log()?;
-    let selector = "app.kubernetes.io/name=konstruct-operator";
-    kubectl::run(&[
-        "delete",
-        "pod",
-        "--namespace",
-        platform::NAMESPACE,
-        "--selector",
-        selector,
-        "--timeout=60s",
-    ])
-    .await?;
-    let since = jiff::Timestamp::now();
-    platform::rolled_out(platform::NAMESPACE, "konstruct-operator").await?;
+    let since = restart().await?;
     until(Duration::from_mins(1), "the new operator watching all kinds", || async {
         let requests = audit::requests(platform::OPERATOR, since)?;
         let watches = |kind: &&str| {
@@ -43,4 +32,18 @@ pub async fn second_pass(_alone: &Cluster, window: Duration) -> Result<BTreeMap<
     // Nothing announces that nothing more will come.
     tokio::time::sleep(window).await;
     audit::mutations(platform::OPERATOR, since)
+}
+
+/// Returns a moment after the old operator's last request.
+async fn restart() -> Result<jiff::Timestamp> {
+    if let Some(script) = std::env::var_os("KONSTRUCT_RESTART_OPERATOR") {
+        let status = Command::new(script).status().await.context("restarting the operator's process")?;
+        ensure!(status.success(), "restarting the operator's process: {status}");
+        return Ok(jiff::Timestamp::now());
+    }
+    let selector = "--selector=app.kubernetes.io/name=konstruct-operator";
+    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, selector, "--timeout=60s"]).await?;
+    let since = jiff::Timestamp::now();
+    platform::rolled_out(platform::NAMESPACE, "konstruct-operator").await?;
+    Ok(since)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject};
 use uuid::Uuid;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, control_plane_only};
 use crate::kubectl;
 use crate::objects::{Kind, await_object, await_status, condition};
 
@@ -54,6 +54,19 @@ impl<'a> TestTenant<'a> {
         await_object(&self.cluster.cluster_api(Kind::Tenant), &self.slug, "NamespaceReady", there, PATIENCE)
             .await?;
         Ok(())
+    }
+
+    /// A tenant with everything that the operator makes of it, whether or not there is a node for its pod.
+    pub async fn made(cluster: &'a Cluster, what: &str) -> Result<Self> {
+        let tenant = Self::new(cluster, what);
+        tenant.apply_all().await?;
+        if !control_plane_only() {
+            tenant.all_ready().await?;
+        }
+        for part in ["DatabaseReady", "CacheReady"] {
+            await_status(&cluster.cluster_api(Kind::Tenant), &tenant.slug, part, "True", PATIENCE).await?;
+        }
+        Ok(tenant)
     }
 
     pub async fn all_ready(&self) -> Result<()> {
@@ -109,6 +122,18 @@ impl<'a> TestTenant<'a> {
             "apiVersion: konstruct.dev/v1alpha1\nkind: Agent\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
              spec:\n  displayName: Grace Hopper\n  role: release engineer\n  persona: Calm and exact.\n  \
              instructions: {instructions:?}\n  models: [{{provider: {provider}, model: echo}}]\n"
+        )
+    }
+
+    /// The tenant's own LLMProvider with the model "echo", and the Secret with its key.
+    pub fn provider_yaml(&self, name: &str, secret: &str, key: &str) -> String {
+        let namespace = self.namespace();
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {secret}, namespace: {namespace}}}\n\
+             stringData: {{apiKey: {key}}}\n---\n\
+             apiVersion: konstruct.dev/v1alpha1\nkind: LLMProvider\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+             spec:\n  openai:\n    baseUrl: http://model.konstruct-counterparts:8000/v1\n    \
+             apiKeyRef: {{name: {secret}, key: apiKey}}\n  models: [echo]\n"
         )
     }
 

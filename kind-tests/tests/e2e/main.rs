@@ -6,5 +6,6 @@ mod agent;
 mod channels;
 mod deletion;
 mod operator;
+mod references;
 mod samples;
 mod tenant;

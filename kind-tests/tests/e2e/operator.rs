@@ -1,4 +1,4 @@
-//! The operator itself: quiet when nothing changed.
+//! The operator itself: quiet when nothing changed. Needs no pods.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use konstruct_kind_tests::{Cluster, TestTenant, platform, quiet};
 #[tokio::test]
 async fn a_second_pass_over_unchanged_objects_writes_nothing() -> Result<()> {
     let cluster = Cluster::alone().await?;
-    let _tenant = TestTenant::with_employee(&cluster, "quiet").await?;
+    let _tenant = TestTenant::made(&cluster, "quiet").await?;
     let writes = quiet::second_pass(&cluster, Duration::from_secs(15)).await?;
     ensure!(writes.is_empty(), "{} wrote in its second pass: {writes:#?}", platform::OPERATOR);
     Ok(())

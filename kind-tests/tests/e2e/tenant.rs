@@ -1,8 +1,8 @@
-//! A Tenant and what it becomes.
+//! A Tenant and what it becomes. Needs no pods.
 
 use anyhow::{Context, Result, ensure};
 use konstruct_kind_tests::datastores::{Postgres, Redis};
-use konstruct_kind_tests::objects::{Kind, await_status, text};
+use konstruct_kind_tests::objects::{Kind, await_gone, await_status, text};
 use konstruct_kind_tests::tenant::PATIENCE;
 use konstruct_kind_tests::{Cluster, TestTenant, kubectl};
 use kube::api::ListParams;
@@ -10,7 +10,7 @@ use kube::api::ListParams;
 #[tokio::test]
 async fn a_tenant_gets_an_isolated_namespace_with_everything_in_it() -> Result<()> {
     let cluster = Cluster::shared().await?;
-    let tenant = TestTenant::with_employee(&cluster, "whole").await?;
+    let tenant = TestTenant::made(&cluster, "whole").await?;
 
     let namespace = cluster.cluster_api(Kind::Namespace).get(&tenant.namespace()).await?;
     let labels = namespace.metadata.labels.clone().unwrap_or_default();
@@ -108,7 +108,7 @@ async fn a_namespace_that_exists_is_refused_and_untouched() -> Result<()> {
 #[tokio::test]
 async fn drift_is_repaired() -> Result<()> {
     let cluster = Cluster::shared().await?;
-    let tenant = TestTenant::with_employee(&cluster, "drift").await?;
+    let tenant = TestTenant::made(&cluster, "drift").await?;
     let policies = tenant.api(Kind::NetworkPolicy);
     let name =
         policies.list(&ListParams::default()).await?.items.first().and_then(|p| p.metadata.name.clone());
@@ -125,5 +125,23 @@ async fn drift_is_repaired() -> Result<()> {
     )
     .await?;
     ensure!(back.data["spec"] == before.data["spec"], "{name} came back different");
+    Ok(())
+}
+
+/// Also without ever having had a pod.
+#[tokio::test]
+async fn a_deleted_tenant_takes_its_logins_and_rows_along() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let tenant = TestTenant::made(&cluster, "brief").await?;
+    let (uid, namespace) = (tenant.uid().await?, tenant.namespace());
+    let (mut postgres, mut redis) = (Postgres::open().await?, Redis::open().await?);
+    ensure!(!postgres.rows_of(&uid).await?.is_empty(), "the tenant has no rows to delete");
+    kubectl::run(&["delete", "tenant", &tenant.slug, "--wait=false"]).await?;
+    await_gone(&cluster.cluster_api(Kind::Tenant), &tenant.slug, PATIENCE).await?;
+    await_gone(&cluster.cluster_api(Kind::Namespace), &namespace, PATIENCE).await?;
+    let rows = postgres.rows_of(&uid).await?;
+    ensure!(rows.is_empty(), "rows are left in PostgreSQL: {rows:?}");
+    ensure!(!postgres.has_role(&tenant.database_role()).await?, "the PostgreSQL role is left");
+    ensure!(!redis.has_user(&namespace).await?, "the Redis user is left");
     Ok(())
 }
