@@ -27,7 +27,7 @@ pub struct Client {
 
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up the HTTP client for Slack: {0}")]
+#[error("cannot set up the HTTP client for Slack")]
 pub struct SetUp(#[from] reqwest::Error);
 
 /// Whose token it is.
