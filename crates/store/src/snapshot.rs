@@ -26,7 +26,8 @@ pub struct Published {
 }
 
 impl Store {
-    /// Puts a snapshot in force, together with the secrets that it names. Writes nothing when it is in force already.
+    /// Puts a snapshot in force, together with the secrets that it names, and forgets what was observed of the last
+    /// one. Writes nothing when it is in force already.
     pub async fn publish<T: Serialize>(
         &self,
         tenant: TenantId,
@@ -68,6 +69,10 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         self.replace_secrets(&mut transaction, tenant, kind, name, secrets).await?;
+        // What was noticed about the last revision says nothing about this one: its key may have been corrected.
+        sqlx::query!("delete from konstruct.observation where kind = $1 and name = $2", kind.as_str(), name)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(Published { revision, changed: true })
     }
