@@ -32,7 +32,10 @@ async fn the_same_message_a_hundred_times_at_once_is_accepted_once() {
             .await;
     let new = results.iter().filter(|result| matches!(result, Ok(Accepted::New { .. }))).count();
     assert_eq!(new, 1);
-    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    // On a busy machine some may have to wait too long for a connection: those are refused, and delivered again.
+    let refused =
+        |result: &Result<Accepted, Error>| result.as_ref().is_err_and(|error| !error.is_unavailable());
+    assert!(!results.iter().any(refused), "{results:?}");
     let claim = world.acme.runtime.claim("worker", LEASE).await.unwrap().unwrap();
     assert_eq!(claim.messages.len(), 1);
 }
