@@ -22,6 +22,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod workspaces;
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::keys::Keys;
 use super::services::{AI_GATEWAY, GATEWAY, OPERATOR, Services};
 use super::slack::{self, Room};
-use super::terminal;
+use super::{Args, terminal};
 
 const CONNECTIONS: u32 = 8;
 /// How many ports after the wanted one are tried.
@@ -25,13 +25,21 @@ pub(crate) const SLACK: &str = "https://slack.com/api";
 
 /// Listeners and parts, made before anything runs.
 pub(crate) struct Platform {
-    pub(crate) gateway: TcpListener,
-    pub(crate) ai_gateway: TcpListener,
+    gateway: TcpListener,
+    ai_gateway: TcpListener,
     /// The stand-in's; None when replies go to a Slack that is not ours.
-    pub(crate) slack: Option<TcpListener>,
-    pub(crate) slack_base_url: String,
-    pub(crate) shared_signing_secret: SecretString,
-    pub(crate) tokens: LocalTokens,
+    slack: Option<TcpListener>,
+    slack_base_url: String,
+    shared_signing_secret: SecretString,
+    tokens: LocalTokens,
+}
+
+/// Where the platform is reached.
+pub(crate) struct Addresses {
+    pub(crate) gateway: String,
+    pub(crate) ai_gateway: String,
+    /// The stand-in's page.
+    pub(crate) slack_page: Option<String>,
 }
 
 /// Which keys a role gets, as in a cluster.
@@ -49,6 +57,28 @@ fn store(services: &Services, keys: &Keys, role: &str, keyring: Keyring) -> Resu
 }
 
 impl Platform {
+    /// Binds all ports. `slack` is the address of a Slack that is not ours; without one the stand-in takes its place.
+    pub(crate) async fn bind(
+        args: &Args,
+        slack: Option<String>,
+        shared_signing_secret: SecretString,
+        tokens: LocalTokens,
+    ) -> Result<(Self, Addresses)> {
+        let gateway = bind(args.port).await?;
+        let ai_gateway = bind(0).await?;
+        let stand_in = if slack.is_some() { None } else { Some(bind(args.slack_port).await?) };
+        let addresses = Addresses {
+            gateway: url(&gateway)?,
+            ai_gateway: url(&ai_gateway)?,
+            slack_page: stand_in.as_ref().map(url).transpose()?,
+        };
+        let stand_in_api = addresses.slack_page.as_ref().map(|page| format!("{page}/api"));
+        let slack_base_url = slack.or(stand_in_api).unwrap_or_else(|| SLACK.to_owned());
+        let platform =
+            Self { gateway, ai_gateway, slack: stand_in, slack_base_url, shared_signing_secret, tokens };
+        Ok((platform, addresses))
+    }
+
     /// Starts the roles. A role that ends before shutdown takes the others with it: see [`first_failure`].
     pub(crate) fn start(
         self,
@@ -130,8 +160,13 @@ impl Roles {
     }
 }
 
+fn url(listener: &TcpListener) -> Result<String> {
+    let address = listener.local_addr().context("a listener has no address")?;
+    Ok(format!("http://{address}"))
+}
+
 /// Binds the wanted loopback port or the next free one.
-pub(crate) async fn bind(wanted: u16) -> Result<TcpListener> {
+async fn bind(wanted: u16) -> Result<TcpListener> {
     let last = wanted.saturating_add(PORTS_TRIED);
     for port in wanted..=last {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {

@@ -9,26 +9,25 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use konstruct_ai_gateway::LocalTokens;
 use konstruct_domain::revision::Revision;
-use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
 use konstruct_queue::Bus;
 use secrecy::SecretString;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admission, Objects};
+use super::admission::Admission;
 use super::banner::Banner;
-use super::compile::{Compiled, Item, Key, Known, Snapshot, compile};
+use super::compile::{Compiled, Key, Known, compile};
 use super::folder::Folder;
 use super::keys::Keys;
 use super::model::{self, FoundModel};
-use super::platform::{self, Platform, Roles};
+use super::platform::{self, Addresses, Platform, Roles};
 use super::problem::Problem;
 use super::publish::Publisher;
 use super::runtimes::Runtimes;
 use super::services::Services;
-use super::slack::{self, Room, Workspace};
+use super::slack::{Room, Workspace};
 use super::watch::FolderWatch;
-use super::{Args, terminal};
+use super::{Args, terminal, workspaces};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
@@ -45,8 +44,7 @@ pub(crate) struct Session {
     folder: Folder,
     admission: Admission,
     model: Option<FoundModel>,
-    gateway_url: String,
-    slack_page: Option<String>,
+    addresses: Addresses,
     shared_signing_secret: SecretString,
     compiled: Compiled,
     /// Published by the last pass; serving means that these are loaded.
@@ -68,28 +66,12 @@ impl Session {
         let services = services?;
         services.migrate(&keys).await?;
 
-        let gateway = platform::bind(args.port).await?;
-        let ai_gateway = platform::bind(0).await?;
-        let real_slack = args.slack_base_url.clone().or_else(|| real_slack(&objects));
-        let slack = if real_slack.is_some() { None } else { Some(platform::bind(args.slack_port).await?) };
-        let url = |listener: &tokio::net::TcpListener| {
-            Ok::<_, std::io::Error>(format!("http://{}", listener.local_addr()?))
-        };
-        let gateway_url = url(&gateway)?;
-        let ai_gateway_url = url(&ai_gateway)?;
-        let slack_page = slack.as_ref().map(url).transpose()?;
-        let stand_in = slack_page.as_ref().map(|page| format!("{page}/api"));
         let tokens = LocalTokens::new(keys.bytes("runtime-tokens"));
         let shared_signing_secret =
             secret_variable("SLACK_SIGNING_SECRET").unwrap_or_else(|| keys.password("shared-slack-app"));
-        let platform = Platform {
-            gateway,
-            ai_gateway,
-            slack,
-            slack_base_url: real_slack.or(stand_in).unwrap_or_else(|| platform::SLACK.to_owned()),
-            shared_signing_secret: shared_signing_secret.clone(),
-            tokens: tokens.clone(),
-        };
+        let real_slack = args.slack_base_url.clone().or_else(|| workspaces::real_slack(&objects));
+        let (platform, addresses) =
+            Platform::bind(args, real_slack, shared_signing_secret.clone(), tokens.clone()).await?;
         let publisher = Publisher {
             store: platform::operator_store(&services, &keys)?,
             bus: Bus::connect(services.redis_url())?,
@@ -97,7 +79,8 @@ impl Session {
         };
         let room = Arc::new(Room::default());
         let roles = platform.start(&services, &keys, Arc::clone(&room), shutdown)?;
-        let runtimes = Runtimes { ai_gateway_url, tokens, keys, running: BTreeMap::new() };
+        let runtimes =
+            Runtimes { ai_gateway_url: addresses.ai_gateway.clone(), tokens, keys, running: BTreeMap::new() };
         Ok(Self {
             services,
             publisher,
@@ -107,8 +90,7 @@ impl Session {
             folder,
             admission,
             model,
-            gateway_url,
-            slack_page,
+            addresses,
             shared_signing_secret,
             compiled: Compiled::default(),
             awaited: Vec::new(),
@@ -221,8 +203,8 @@ impl Session {
         let workspaces = self.workspaces(&self.compiled);
         let banner = Banner {
             compiled: &self.compiled,
-            gateway_url: &self.gateway_url,
-            slack_page: self.slack_page.as_deref(),
+            gateway_url: &self.addresses.gateway,
+            slack_page: self.addresses.slack_page.as_deref(),
             workspaces: &workspaces,
             model: self.model.as_ref(),
             services: &self.services.describe(),
@@ -233,31 +215,8 @@ impl Session {
         banner.text()
     }
 
-    /// The Slack workspaces of all connections, those with an app of their own first.
     fn workspaces(&self, compiled: &Compiled) -> Vec<Workspace> {
-        let mut found: Vec<Workspace> =
-            compiled.items.iter().filter_map(|(key, item)| self.workspace(compiled, key, item)).collect();
-        let shared = format!("{}/slack/events", self.gateway_url);
-        found.sort_by_key(|workspace| workspace.events_url == shared);
-        found
-    }
-
-    fn workspace(&self, compiled: &Compiled, key: &Key, item: &Item) -> Option<Workspace> {
-        let Snapshot::Connection(connection) = &item.snapshot else { return None };
-        let ChannelSnapshot::Slack(slack) = &connection.channel else { return None };
-        let secret = |field: SecretField| {
-            item.secrets.iter().find(|(of, _)| *of == field).map(|(_, value)| value.clone())
-        };
-        let own_secret = secret(SecretField::SlackSigningSecret);
-        let path = own_secret.as_ref().map_or_else(String::new, |_| format!("/{}", connection.public_id));
-        Some(Workspace {
-            team_id: slack.team_id.clone(),
-            tenant: compiled.tenant_name(key.tenant),
-            agent: compiled.agent_name(key.tenant, connection.agent.as_str()),
-            bot_token: secret(SecretField::SlackBotToken)?,
-            signing_secret: own_secret.unwrap_or_else(|| self.shared_signing_secret.clone()),
-            events_url: format!("{}/slack{path}/events", self.gateway_url),
-        })
+        workspaces::of(compiled, &self.addresses.gateway, &self.shared_signing_secret)
     }
 
     /// Stops runtimes first, so that their last replies are still committed and served.
@@ -268,14 +227,6 @@ impl Session {
         }
         self.services.stop().await
     }
-}
-
-/// Slack's own address when a bot token looks like one that Slack gave.
-fn real_slack(objects: &Objects) -> Option<String> {
-    let mut values = objects.secrets.values().flat_map(|secret| secret.values());
-    let real =
-        values.any(|value| std::str::from_utf8(value).is_ok_and(|text| slack::is_real_token(text.trim())));
-    real.then(|| platform::SLACK.to_owned())
 }
 
 fn secret_variable(name: &str) -> Option<SecretString> {
