@@ -17,8 +17,9 @@ create table konstruct.conversation (
     attempt integer not null default 0,
     retry_at timestamptz not null default '-infinity',
     created_at timestamptz not null default now(),
-    primary key (tenant_id, conversation_id),
-    unique (tenant_id, connection, conversation_key)
+    -- The id is derived from connection and key. A second unique constraint over these would break `on conflict`,
+    -- which waits for one constraint and fails at another, when a conversation begins with several messages at once.
+    primary key (tenant_id, conversation_id)
 );
 
 create table konstruct.inbox (

@@ -34,7 +34,9 @@ impl Store {
             Addressing::Addressed => {
                 Some(open_conversation(&mut transaction, tenant, connection, message).await?)
             }
-            Addressing::FollowUp => joined_conversation(&mut transaction, connection, message).await?,
+            Addressing::FollowUp => {
+                joined_conversation(&mut transaction, tenant, connection, message).await?
+            }
         };
         let Some(conversation) = conversation else {
             return Ok(Accepted::NotAddressed);
@@ -71,7 +73,7 @@ async fn open_conversation(
         "insert into konstruct.conversation as c
              (conversation_id, connection, channel_type, conversation_key, agent, reply_to)
          values ($1, $2, $3, $4, $5, $6)
-         on conflict (tenant_id, connection, conversation_key)
+         on conflict (tenant_id, conversation_id)
          do update set agent = excluded.agent, reply_to = excluded.reply_to
          where (c.agent, c.reply_to) is distinct from (excluded.agent, excluded.reply_to)",
         id.as_uuid(),
@@ -88,15 +90,16 @@ async fn open_conversation(
 
 async fn joined_conversation(
     connection: &mut PgConnection,
+    tenant: TenantId,
     channel: &ConnectionSnapshot,
     message: &InboundMessage,
 ) -> Result<Option<ConversationId>> {
-    let id = sqlx::query_scalar!(
-        "select conversation_id from konstruct.conversation where connection = $1 and conversation_key = $2",
-        channel.name.as_str(),
-        storable(&message.conversation_key)
+    let id = ConversationId::derive(tenant, &channel.name, &storable(&message.conversation_key));
+    let joined = sqlx::query_scalar!(
+        r#"select exists (select from konstruct.conversation where conversation_id = $1) as "joined!""#,
+        id.as_uuid()
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(id.map(ConversationId::new))
+    Ok(joined.then_some(id))
 }
