@@ -86,8 +86,9 @@ impl Dev {
 
     /// What Ctrl-C does.
     pub(crate) async fn interrupt(mut self) -> ExitStatus {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+        // The shell's own `kill`: a small Debian has no program of that name.
+        let kill = format!("kill -INT {}", self.child.id().unwrap());
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
         timeout(PATIENCE, self.child.wait()).await.expect("it stops").unwrap()
     }
 }
