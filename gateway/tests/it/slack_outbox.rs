@@ -6,9 +6,10 @@ use konstruct_domain::Kind;
 use konstruct_domain::message::ReplyTarget;
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
 use konstruct_queue::Signal;
-use konstruct_testkit::slack::{App, Fault};
+use konstruct_store::OutboxItem;
+use konstruct_testkit::slack::{App, Fault, Message};
 
-use crate::world::{SlackConnection, Tenant, World, eventually};
+use crate::world::{SlackConnection, Tenant, World, eventually, turn};
 
 struct Scene {
     world: World,
@@ -29,6 +30,33 @@ impl Scene {
         let [mention, _] = self.connection.app.mention("C1", "U1", text);
         self.world.deliver(&self.connection, &mention).await;
         App::ts_of(&mention).to_owned()
+    }
+
+    /// A reply that another gateway has claimed and whose fate it did not live to record.
+    async fn claimed_by_a_dying_gateway(&self) -> OutboxItem {
+        for _ in 0..20 {
+            self.ask("hello").await;
+            let claim = self.world.claim(&self.tenant).await;
+            self.tenant.runtime.complete(&claim, &turn("hi")).await.unwrap();
+            // The sweep of the gateway under test may have been quicker.
+            if let Some(item) = self.world.gateway_store.claim_outbox(self.tenant.id, "dying").await.unwrap()
+            {
+                return item;
+            }
+        }
+        panic!("the gateway under test was always quicker");
+    }
+
+    /// How many messages in Slack are this reply.
+    fn visible(&self, item: &OutboxItem) -> usize {
+        let id = item.reply.to_string();
+        let is_it = |message: &Message| {
+            message
+                .metadata
+                .as_ref()
+                .is_some_and(|metadata| metadata["event_payload"]["reply_id"] == id.as_str())
+        };
+        self.world.slack.messages().iter().filter(|message| is_it(message)).count()
     }
 
     async fn sent(&self) {
@@ -136,11 +164,7 @@ async fn a_long_reply_interrupted_in_the_middle_is_completed_and_not_repeated() 
 #[tokio::test]
 async fn a_crash_after_sending_does_not_send_again() {
     let scene = Scene::start().await;
-    scene.ask("hello").await;
-    // Another gateway claims the reply, posts it and dies before it can record that.
-    let claim = scene.world.claim(&scene.tenant).await;
-    scene.tenant.runtime.complete(&claim, &crate::world::turn("hi")).await.unwrap();
-    let item = scene.world.gateway_store.claim_outbox(scene.tenant.id, "dying").await.unwrap().unwrap();
+    let item = scene.claimed_by_a_dying_gateway().await;
     let ReplyTarget::Slack { channel, thread_ts } = &item.target else { panic!("{:?}", item.target) };
     let client = konstruct_channels::slack::Client::new(&scene.world.slack.base_url()).unwrap();
     let reply = konstruct_channels::slack::Reply {
@@ -153,20 +177,16 @@ async fn a_crash_after_sending_does_not_send_again() {
     client.deliver(&"xoxb-T1".into(), &reply).await.unwrap();
     scene.make_due().await;
     scene.sent().await;
-    assert_eq!(scene.world.slack.messages().len(), 1);
-    assert_eq!(scene.world.slack.calls("chat.postMessage"), 1);
+    assert_eq!(scene.visible(&item), 1);
 }
 
 #[tokio::test]
 async fn a_crash_before_sending_sends_after_all() {
     let scene = Scene::start().await;
-    scene.ask("hello").await;
-    let claim = scene.world.claim(&scene.tenant).await;
-    scene.tenant.runtime.complete(&claim, &crate::world::turn("hi")).await.unwrap();
-    scene.world.gateway_store.claim_outbox(scene.tenant.id, "dying").await.unwrap().unwrap();
+    let item = scene.claimed_by_a_dying_gateway().await;
     scene.make_due().await;
     scene.sent().await;
-    assert_eq!(scene.world.slack.messages().len(), 1);
+    assert_eq!(scene.visible(&item), 1);
 }
 
 #[tokio::test]
@@ -267,7 +287,8 @@ async fn a_tenant_whose_platform_hangs_holds_up_nobody_else() {
     let started = Instant::now();
     scene.world.answer(&other, "quick").await;
     assert_eq!(scene.world.slack.wait_for_messages(1).await[0].team_id, "T2");
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // The hanging sends end after ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -275,7 +296,7 @@ async fn a_reply_whose_wake_up_was_lost_is_found_by_the_sweep() {
     let scene = Scene::start().await;
     scene.ask("hello").await;
     let claim = scene.world.claim(&scene.tenant).await;
-    scene.tenant.runtime.complete(&claim, &crate::world::turn("hi")).await.unwrap();
+    scene.tenant.runtime.complete(&claim, &turn("hi")).await.unwrap();
     scene.sent().await;
     assert_eq!(scene.world.slack.messages().len(), 1);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::world::{Tenant, World, eventually};
+use crate::world::{PATIENCE, Tenant, World, eventually};
 
 struct Chat {
     world: World,
@@ -58,7 +58,7 @@ impl Chat {
         let mut chunks = response.bytes_stream();
         let (mut text, mut lines) = (String::new(), Vec::new());
         while lines.len() < count {
-            let chunk = timeout(Duration::from_secs(10), chunks.next()).await.expect("a line in time");
+            let chunk = timeout(PATIENCE, chunks.next()).await.expect("a line in time");
             text.push_str(std::str::from_utf8(&chunk.unwrap().unwrap()).unwrap());
             while let Some((event, rest)) = text.split_once("\n\n") {
                 lines.extend(line(event));

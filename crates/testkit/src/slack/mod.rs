@@ -79,9 +79,9 @@ impl SlackDouble {
     /// Waits until so many messages were posted.
     ///
     /// # Panics
-    /// When they are not within ten seconds.
+    /// When they are not within a minute.
     pub async fn wait_for_messages(&self, count: usize) -> Vec<Message> {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             let messages = self.messages();
             if messages.len() >= count {
                 return messages;
