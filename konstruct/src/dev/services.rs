@@ -1,6 +1,6 @@
 //! PostgreSQL and Redis: those of the environment, else private ones of our own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use konstruct_local_services::{Dir, LocalServices, Options};
@@ -19,7 +19,10 @@ pub(crate) const AI_GATEWAY: &str = "konstruct_ai_gateway";
 pub(crate) struct Services {
     database: SecretString,
     redis: SecretString,
+    /// None when the environment names others.
     local: Option<LocalServices>,
+    /// Where the data of our own ones is.
+    data: PathBuf,
 }
 
 impl Services {
@@ -29,15 +32,17 @@ impl Services {
         database: Option<SecretString>,
         redis: Option<SecretString>,
     ) -> Result<Self> {
+        let data = state.join("services");
         if let (Some(database), Some(redis)) = (database.clone(), redis.clone()) {
-            return Ok(Self { database, redis, local: None });
+            return Ok(Self { database, redis, local: None, data });
         }
-        let options = Options { dir: Dir::Persistent(state.join("services")), durable: true };
+        let options = Options { dir: Dir::Persistent(data.clone()), durable: true };
         let local = spawn_blocking(move || LocalServices::start(&options)).await??;
         Ok(Self {
             database: database.unwrap_or_else(|| local.database_url().to_owned().into()),
             redis: redis.unwrap_or_else(|| local.redis_url().to_owned().into()),
             local: Some(local),
+            data,
         })
     }
 
@@ -48,9 +53,21 @@ impl Services {
             gateway: Some(keys.password(GATEWAY)),
             ai_gateway: Some(keys.password(AI_GATEWAY)),
         };
-        konstruct_store::migrate(&self.database, &passwords).await.context(
-            "cannot prepare the database; DATABASE_URL must name a user who may create roles and schemas",
-        )
+        konstruct_store::migrate(&self.database, &passwords).await.with_context(|| self.advice())
+    }
+
+    /// What to do about a database that cannot be brought up to date.
+    fn advice(&self) -> String {
+        match &self.local {
+            Some(local) if local.database_url() == self.database.expose_secret() => format!(
+                "cannot prepare our own database; to start afresh, without what was said so far, delete {}",
+                self.data.display()
+            ),
+            _ => {
+                "cannot prepare the database; DATABASE_URL must name a user who may create roles and schemas"
+                    .to_owned()
+            }
+        }
     }
 
     pub(crate) fn database_url(&self, user: &str, password: &SecretString) -> Result<SecretString> {
