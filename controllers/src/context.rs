@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_crds::conditions::ResourceStatus;
+use konstruct_crds::{Agent, ChannelConnection, ConditionType, LLMProvider, Reason, Tenant, TenantState};
 use konstruct_queue::Bus;
 use konstruct_store::Store;
 use kube::{Client, ResourceExt};
 
-use crate::framework::cache::namespace_of;
+use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::caches::Caches;
 use crate::framework::fence::Fence;
+use crate::framework::names::TenantRef;
 use crate::framework::queue::Queue;
+use crate::framework::status::Root;
 use crate::framework::tenancy::Tenancy;
 use crate::settings::Settings;
+use crate::tenant::entitlement::{Entitlement, entitlement};
 
 pub struct Context {
     pub client: Client,
@@ -36,6 +40,60 @@ impl Context {
         Tenancy::of_namespace(&self.caches, &self.settings.system_namespace, namespace)
     }
 
+    /// What a tenant may have. None while that is not known: its plan is missing, or it asks for more than the plan.
+    pub fn entitlement(&self, tenant: &TenantRef) -> Option<Entitlement> {
+        let tenant = self.caches.tenants.get("", &tenant.name)?;
+        let plan = match &tenant.spec.plan {
+            Some(name) => Some(self.caches.plans.get("", name)?),
+            None => None,
+        };
+        entitlement(&tenant.spec, plan.as_deref().map(|plan| &plan.spec)).ok()
+    }
+
+    /// Whether a tenant's employees work. One that is not seen yet counts as active.
+    pub fn state(&self, tenant: &TenantRef) -> TenantState {
+        self.caches.tenants.get("", &tenant.name).map_or(TenantState::Active, |tenant| tenant.spec.state)
+    }
+
+    /// The tenants on a plan, and what they have.
+    pub fn requeue_tenants_on(&self, plan: &str) {
+        for tenant in self.caches.tenants.all() {
+            if tenant.spec.plan.as_deref() == Some(plan) {
+                self.queues.tenants.add_object(&tenant);
+                self.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+            }
+        }
+    }
+
+    /// Objects of a kind whose number is limited: one that leaves makes room for the next in line, and one that came
+    /// in the same second as another may be the older one. The tenant says which are too many.
+    pub fn requeue_competitors<K: Root>(&self, cache: &Cache<K>, queue: &Queue<K>, changed: &K) {
+        let namespace = namespace_of(changed);
+        // One without a finalizer is gone without having been seen to leave.
+        let leaves = changed.meta().deletion_timestamp.is_some()
+            || cache.get(namespace, &changed.name_any()).is_none();
+        let is_new = changed.status().is_none();
+        if !leaves && !is_new {
+            return;
+        }
+        let flagged = |object: &K| {
+            let ready = object.status().and_then(|status| status.condition(ConditionType::Ready));
+            ready.is_some_and(|ready| ready.reason == Reason::PlanExceeded.as_str())
+        };
+        let age = &changed.meta().creation_timestamp;
+        let all = cache.in_namespace(namespace);
+        let mut anybody = false;
+        for other in all.iter().filter(|other| other.uid() != changed.uid()) {
+            if (leaves && flagged(other)) || (is_new && other.meta().creation_timestamp == *age) {
+                queue.add_object(other);
+                anybody = true;
+            }
+        }
+        if anybody && leaves {
+            self.requeue_tenant_of(namespace);
+        }
+    }
+
     pub fn requeue_all_tenants(&self) {
         self.queues.tenants.add_all(&self.caches.tenants.all());
     }
@@ -54,7 +112,9 @@ impl Context {
 
     /// A child changed: its tenant repairs it.
     pub fn requeue_tenant_of(&self, namespace: &str) {
-        if let Tenancy::Tenant(tenant) | Tenancy::Leaving(tenant) = self.tenancy(namespace) {
+        if let Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) | Tenancy::Leaving(tenant) =
+            self.tenancy(namespace)
+        {
             self.queues.tenants.add("", &tenant.name);
         }
     }

@@ -1,6 +1,6 @@
 //! The reconcilers: from custom resources to tenants' namespaces and compiled configuration.
 //!
-//! Each of the four kinds has the same files: `dereference` (reads other objects), `validate` (pure), `build` (pure; for
+//! Each kind with a status has the same files: `dereference` (reads other objects), `validate` (pure), `build` (pure; for
 //! Tenant one file for each child object), `apply` (writes), `status` (accepts only what `apply` returned).
 //!
 //! # Compiling without a cluster
@@ -28,15 +28,16 @@
 //!         slug: "acme".parse().unwrap(),
 //!         own: [("demo".to_owned(), facts)].into(),
 //!         shared: [].into(),
+//!         over_limit: None,
 //!     };
 //!     Ok(agent::build::snapshot(&agent::validate::validate(agent, &found)?))
 //! }
 //! ```
 //!
-//! - [`tenant`]: `Dereferenced { id, namespace: Ownership::Vacant, older_with_slug, runtime: None }`; `build::snapshot`.
+//! - [`tenant`]: `Dereferenced { id, namespace: Ownership::Vacant, older_with_slug, runtime: None, plan, surplus }`; `build::snapshot`.
 //!   A Tenant's snapshot is published under its slug.
 //! - [`channel_connection`]: `Dereferenced { public_id: keyring.public_id(id, name)?, agent, bot_token,
-//!   signing_secret, rival }`; the secrets only where `spec.slack` names them; `build::{snapshot, secrets,
+//!   signing_secret, rival, over_limit, pause }`; the secrets only where `spec.slack` names them; `build::{snapshot, secrets,
 //!   webhook_path, chat_path}`; `Validated::account` is what to claim before publishing.
 //! - A provider in the operator's namespace is published under `TenantId::PLATFORM` with `shared: true`.
 

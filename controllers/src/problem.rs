@@ -18,6 +18,20 @@ impl Problem {
         Self { reason, field: field.into(), message: message.into() }
     }
 
+    /// Older objects of the kind fill the tenant's limit.
+    pub fn too_many(what: &str, limit: u16) -> Self {
+        let message = format!(
+            "the tenant may have {limit} {what} and older ones fill that: delete one that is not needed, or ask for a \
+             larger plan"
+        );
+        Self::new(Reason::PlanExceeded, "metadata.name", message)
+    }
+
+    /// The object must not serve any more: what it needs belongs to another one.
+    pub const fn stops_serving(&self) -> bool {
+        matches!(self.reason, Reason::PlanExceeded | Reason::AccountConflict)
+    }
+
     /// The problem goes away when another object gets ready or is gone, without an edit.
     pub const fn resolves_itself(&self) -> bool {
         matches!(self.reason, Reason::ProviderNotReady | Reason::AgentNotReady | Reason::NamespaceTerminating)

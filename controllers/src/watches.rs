@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::{Resource, ResourceExt};
 use tokio::task::JoinSet;
 
@@ -29,6 +29,7 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, context: &Arc<Context>, writers: Wr
             });
         };
     }
+    start!(plans, ROOTS, plan_seen);
     start!(tenants, ROOTS, tenant_seen);
     start!(agents, ROOTS, agent_seen);
     start!(connections, ROOTS, connection_seen);
@@ -40,6 +41,14 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, context: &Arc<Context>, writers: Wr
     start!(service_accounts, CHILDREN, child_seen);
     start!(role_bindings, CHILDREN, child_seen);
     start!(deployments, LIVE_CHILDREN, child_seen);
+}
+
+/// What changes for a tenant changes for what it has.
+fn plan_seen(context: &Context, seen: &Seen<'_, Plan>) {
+    match seen {
+        Seen::Changed(plan) => context.requeue_tenants_on(&plan.name_any()),
+        Seen::Listed => context.requeue_all_tenants(),
+    }
 }
 
 fn tenant_seen(context: &Context, seen: &Seen<'_, Tenant>) {
@@ -58,6 +67,7 @@ fn agent_seen(context: &Context, seen: &Seen<'_, Agent>) {
         Seen::Changed(agent) => {
             context.queues.agents.add_object(agent);
             context.requeue_connections_naming(agent);
+            context.requeue_competitors(&context.caches.agents, &context.queues.agents, *agent);
         }
         Seen::Listed => context.requeue_all_agents(),
     }
@@ -67,6 +77,11 @@ fn connection_seen(context: &Context, seen: &Seen<'_, ChannelConnection>) {
     match seen {
         Seen::Changed(connection) => {
             context.queues.connections.add_object(connection);
+            context.requeue_competitors(
+                &context.caches.connections,
+                &context.queues.connections,
+                *connection,
+            );
             if let Some(slack) = &connection.spec.slack {
                 context.requeue_connections_claiming(&slack.team_id);
             }

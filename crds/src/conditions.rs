@@ -32,6 +32,8 @@ pub enum ConditionType {
     CacheReady,
     /// Tenant: the runtime pod runs and has loaded the tenant.
     RuntimeReady,
+    /// Tenant: it has no more agents and channels than its plan allows.
+    WithinPlan,
     /// Every object and Secret key that the spec names exists and fits.
     ResolvedRefs,
     /// The role that serves the object has loaded its latest revision.
@@ -47,7 +49,7 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -55,6 +57,7 @@ impl ConditionType {
         Self::DatabaseReady,
         Self::CacheReady,
         Self::RuntimeReady,
+        Self::WithinPlan,
         Self::ResolvedRefs,
         Self::Loaded,
         Self::ModelAvailable,
@@ -72,6 +75,7 @@ impl ConditionType {
             Self::DatabaseReady => "DatabaseReady",
             Self::CacheReady => "CacheReady",
             Self::RuntimeReady => "RuntimeReady",
+            Self::WithinPlan => "WithinPlan",
             Self::ResolvedRefs => "ResolvedRefs",
             Self::Loaded => "Loaded",
             Self::ModelAvailable => "ModelAvailable",
@@ -91,6 +95,7 @@ impl ConditionType {
             Self::DatabaseReady => "The tenant's PostgreSQL login role exists.",
             Self::CacheReady => "The tenant's Redis user exists.",
             Self::RuntimeReady => "The tenant's runtime pod runs and has loaded the tenant.",
+            Self::WithinPlan => "The tenant has no more agents and channels than its plan allows.",
             Self::ResolvedRefs => "Every object and Secret key that the spec names exists and fits.",
             Self::Loaded => "The role that serves the object has loaded its latest revision.",
             Self::ModelAvailable => "The agent's last turn got an answer from a model.",

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt as _;
 
-use crate::{Agent, ChannelConnection, LLMProvider, Tenant};
+use crate::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 
 /// A definition that could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,9 @@ pub struct UnprintableDefinition {
 
 /// All definitions, in the order in which a reader wants to see them.
 pub fn all() -> Vec<CustomResourceDefinition> {
-    [Tenant::crd(), Agent::crd(), ChannelConnection::crd(), LLMProvider::crd()].map(finish).into()
+    [Plan::crd(), Tenant::crd(), Agent::crd(), ChannelConnection::crd(), LLMProvider::crd()]
+        .map(finish)
+        .into()
 }
 
 /// One definition as YAML.
@@ -40,7 +42,11 @@ pub fn file_name(crd: &CustomResourceDefinition) -> String {
 /// What all kinds have in common beyond what the derive macro writes.
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
-        version.additional_printer_columns.get_or_insert_default().extend(status_columns());
+        let columns = version.additional_printer_columns.get_or_insert_default();
+        if version.subresources.is_some() {
+            columns.extend(status_columns());
+        }
+        columns.push(column("Age", "date", ".metadata.creationTimestamp".to_owned(), None));
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             deny_null(schema);
         }
@@ -48,15 +54,14 @@ fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd
 }
 
-/// The columns after a kind's own, the same for all kinds.
-fn status_columns() -> [CustomResourceColumnDefinition; 5] {
+/// The columns after a kind's own, the same for all kinds with a status.
+fn status_columns() -> [CustomResourceColumnDefinition; 4] {
     let ready = |field| format!(r#".status.conditions[?(@.type=="Ready")].{field}"#);
     [
         column("Ready", "string", ready("status"), None),
         column("Reason", "string", ready("reason"), None),
         column("Message", "string", ready("message"), Some(1)),
         column("Revision", "string", ".status.revision".to_owned(), Some(1)),
-        column("Age", "date", ".metadata.creationTimestamp".to_owned(), None),
     ]
 }
 

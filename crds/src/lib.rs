@@ -10,6 +10,7 @@ mod channel_connection;
 pub mod conditions;
 mod definitions;
 mod llm_provider;
+mod plan;
 mod reason;
 mod refs;
 mod scalars;
@@ -25,9 +26,12 @@ pub use llm_provider::{
     AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
     ScriptedRule,
 };
+pub use plan::{Limits, Plan, PlanSpec, Quota, RuntimeSize};
 pub use reason::{Reason, UnknownReason};
 pub use refs::SecretKeyRef;
-pub use tenant::{Quota, Tenant, TenantSpec, TenantStatus};
+pub use tenant::{
+    DeletionPolicy, Scheduling, TaintEffect, Tenant, TenantSpec, TenantState, TenantStatus, Toleration,
+};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "konstruct.dev";

@@ -57,6 +57,17 @@ reasons! {
     NamespaceTerminating: "The tenant's namespace is still being deleted.",
         "Wait; if it lasts, look at the namespace's own conditions for what blocks it.";
 
+    MissingPlan: "The Plan that the tenant names does not exist. What was set up keeps working.",
+        "Create the Plan or correct spec.plan.";
+    AbovePlan: "The tenant asks for more than its plan allows.",
+        "Lower the field that the message names, or ask for a larger plan.";
+    PlanExceeded: "There are more objects of the kind than the tenant's limits allow. The oldest ones work.",
+        "Delete what is not needed, or ask for a larger plan.";
+    TenantSuspended: "The tenant is suspended: nothing runs, and messages wait.",
+        "Set the Tenant's spec.state to Active.";
+    TenantArchived: "The tenant is archived: nothing runs and no message is taken in.",
+        "Set the Tenant's spec.state to Active.";
+
     MissingAgent: "The Agent that the connection names does not exist in this namespace.",
         "Create the Agent or correct spec.agent.";
     AgentNotReady: "The Agent that the connection names has not been compiled yet.",

@@ -121,6 +121,27 @@ pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// The name of an object of the cluster that is not ours, such as a RuntimeClass.
+pub(crate) fn dns_subdomain(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        253,
+        &[(
+            "self.matches('^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$')",
+            "write the object's name: lower-case letters, digits, hyphens and dots",
+        )],
+    )
+}
+
+/// Labels that a node must have.
+pub(crate) fn node_selector(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "maxProperties": 16,
+        "additionalProperties": {"type": "string", "maxLength": 63},
+    })
+}
+
 /// The address of an HTTP API. Credentials belong into the Secret, and a path is appended to the address.
 pub(crate) fn base_url(_: &mut SchemaGenerator) -> Schema {
     string(

@@ -1,10 +1,14 @@
 //! Tenant: one customer with a namespace, a database role and a runtime of its own.
 
+use std::collections::BTreeMap;
+
 use kube::CustomResource;
+use kube::core::Rule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{self, Condition};
+use crate::plan::{Limits, Quota};
 use crate::scalars;
 
 /// A customer. The operator gives it the namespace `kt-<slug>` with quota, network policies, a PostgreSQL role,
@@ -19,7 +23,10 @@ use crate::scalars;
     derive = "PartialEq",
     shortname = "kt",
     category = "konstruct",
+    validation = legal_hold_rule(),
     printcolumn = r#"{"name":"Slug","type":"string","jsonPath":".spec.slug"}"#,
+    printcolumn = r#"{"name":"Plan","type":"string","jsonPath":".spec.plan"}"#,
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state"}"#,
     printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".status.namespace","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -30,30 +37,109 @@ pub struct TenantSpec {
     /// Short name from which the names of everything the tenant owns are derived. Never changes.
     #[schemars(schema_with = "scalars::immutable_slug")]
     pub slug: String,
-    /// What the tenant's namespace may use in total.
+    /// The Plan that says what the tenant may have. Absent: not limited but by the fields below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::object_name")]
+    pub plan: Option<String>,
+    /// Whether its employees work.
+    #[serde(default)]
+    pub state: TenantState,
+    /// What happens to conversations, usage and audit when the Tenant is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Nothing that was said may be destroyed: forbids `deletionPolicy: Delete`.
+    #[serde(default)]
+    pub legal_hold: bool,
+    /// Narrower limits than the plan's.
+    #[serde(default)]
+    pub limits: Limits,
+    /// What the tenant's namespace may use in total, narrower than the plan's.
     #[serde(default)]
     pub quota: Quota,
+    /// Lets `limits` and `quota` go above the plan. Only those with the verb `exceed` on the Plan may set it.
+    #[serde(default)]
+    pub exceed_plan: bool,
+    /// Where the tenant's pods run.
+    #[serde(default)]
+    pub scheduling: Scheduling,
 }
 
-/// The ResourceQuota of the tenant's namespace.
-#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Whether a tenant's employees work.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TenantState {
+    /// They do.
+    #[default]
+    Active,
+    /// Nothing runs. Messages are kept and answered later; each sender is told so once.
+    Suspended,
+    /// Nothing runs and nothing is taken in. Everything that was said is kept.
+    Archived,
+}
+
+/// What happens to a deleted tenant's data.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeletionPolicy {
+    /// Conversations, usage and audit stay in PostgreSQL until `konstruct retained erase`. Secrets and logins go.
+    #[default]
+    Retain,
+    /// Everything goes.
+    Delete,
+}
+
+/// Where pods run, in the words of a pod's own spec.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Quota {
-    /// Pods at one time. The runtime is one.
-    #[schemars(with = "i32", range(min = 1, max = 1000))]
-    pub pods: u16,
-    /// CPU, as limit and as request.
-    #[schemars(schema_with = "scalars::quantity")]
-    pub cpu: String,
-    /// Memory, as limit and as request.
-    #[schemars(schema_with = "scalars::quantity")]
-    pub memory: String,
+pub struct Scheduling {
+    /// A RuntimeClass, such as a sandboxed one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::dns_subdomain")]
+    pub runtime_class_name: Option<String>,
+    /// Labels that a node must have.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "scalars::node_selector")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the pods bear.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub tolerations: Vec<Toleration>,
 }
 
-impl Default for Quota {
-    fn default() -> Self {
-        Self { pods: 10, cpu: "2".to_owned(), memory: "2Gi".to_owned() }
+/// A taint that pods bear.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Toleration {
+    /// The taint's key.
+    #[schemars(length(min = 1, max = 317))]
+    pub key: String,
+    /// The taint's value. Absent: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+    /// Absent: any effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+}
+
+/// What a taint does to pods that do not bear it.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TaintEffect {
+    NoSchedule,
+    PreferNoSchedule,
+    NoExecute,
+}
+
+impl TaintEffect {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSchedule => "NoSchedule",
+            Self::PreferNoSchedule => "PreferNoSchedule",
+            Self::NoExecute => "NoExecute",
+        }
     }
+}
+
+fn legal_hold_rule() -> Rule {
+    Rule::new("!(self.spec.legalHold && self.spec.deletionPolicy == 'Delete')")
+        .message("a tenant under legalHold keeps its data: set deletionPolicy to Retain")
 }
 
 /// What the operator has made of the Tenant.
@@ -80,4 +166,4 @@ pub struct TenantStatus {
     pub namespace: Option<String>,
 }
 
-conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady);
+conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, WithinPlan);

@@ -23,9 +23,14 @@ pub(crate) async fn take_in(
     let tenant = connection.tenant;
     let accepted = timeout(COMMIT_TIMEOUT, app.store.accept(tenant, &connection.snapshot, message)).await;
     match accepted {
-        Ok(Ok(Accepted::New { .. })) => {
+        Ok(Ok(Accepted::New { notice, .. })) => {
             let bus = app.bus.clone();
-            tokio::spawn(async move { bus.publish(Signal::Inbox(tenant)).await });
+            tokio::spawn(async move {
+                bus.publish(Signal::Inbox(tenant)).await;
+                if notice {
+                    bus.publish(Signal::Outbox(tenant)).await;
+                }
+            });
             Ok("accepted")
         }
         Ok(Ok(Accepted::Duplicate)) => Ok("duplicate"),

@@ -97,6 +97,7 @@ mod tests {
                 bot_token: secret(SecretField::SlackBotToken),
                 signing_secret: own_app.then(|| secret(SecretField::SlackSigningSecret)),
             }),
+            pause: None,
         };
         let revision = Revision::of(&snapshot).unwrap();
         Arc::new(Connection::new(tenant, Versioned { name: name.to_owned(), revision, snapshot }))

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use kube::api::ListParams;
 use tokio::process::Command;
 
 use crate::cluster::Cluster;
+use crate::objects::Kind;
+use crate::tenant::PATIENCE;
 use crate::wait::{Look, until};
 use crate::{audit, kubectl, platform};
 
@@ -15,8 +18,14 @@ const WATCHED: [&str; 4] = ["tenants", "agents", "channelconnections", "llmprovi
 
 /// Restarts the operator and counts, by the audit log, what the new one asks to change from its start until `window`
 /// after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
-pub async fn second_pass(_alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
+pub async fn second_pass(alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
     audit::log()?;
+    until(2 * PATIENCE, "the tenants of other tests gone", || async {
+        let tenants = alone.cluster_api(Kind::Tenant).list(&ListParams::default()).await?.items;
+        let leaving = tenants.iter().filter(|tenant| tenant.metadata.deletion_timestamp.is_some()).count();
+        Ok(if leaving == 0 { Look::Done(()) } else { Look::NotYet(leaving) })
+    })
+    .await?;
     let since = restart().await?;
     until(Duration::from_mins(1), "the new operator watching all kinds", || async {
         let requests = audit::requests(platform::OPERATOR, since)?;

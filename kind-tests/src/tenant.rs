@@ -19,13 +19,20 @@ pub struct TestTenant<'a> {
     pub slug: String,
     /// A Slack workspace that is nobody else's.
     pub team: String,
+    /// The Plan that it names.
+    pub plan: Option<String>,
 }
 
 impl<'a> TestTenant<'a> {
     /// Names a tenant; nothing is applied yet.
     pub fn new(cluster: &'a Cluster, what: &str) -> Self {
         let unique = Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Self { cluster, slug: format!("e2e-{what}-{unique}"), team: format!("T0{}", unique.to_uppercase()) }
+        Self {
+            cluster,
+            slug: format!("e2e-{what}-{unique}"),
+            team: format!("T0{}", unique.to_uppercase()),
+            plan: None,
+        }
     }
 
     /// A tenant that is Ready, with the employee "Grace" in Slack and in a web chat.
@@ -105,9 +112,10 @@ impl<'a> TestTenant<'a> {
 
     pub fn tenant_yaml(&self) -> String {
         let slug = &self.slug;
+        let plan = self.plan.as_ref().map_or_else(String::new, |plan| format!(", plan: {plan}"));
         format!(
             "apiVersion: konstruct.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {slug}}}\n\
-             spec: {{displayName: Tests of {slug}, slug: {slug}}}\n"
+             spec: {{displayName: Tests of {slug}, slug: {slug}, deletionPolicy: Delete{plan}}}\n"
         )
     }
 
@@ -158,5 +166,12 @@ impl Drop for TestTenant<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
+        if let Some(plan) = &self.plan {
+            let _ = Command::new("kubectl")
+                .args(["delete", "plan", plan, "--ignore-not-found", "--wait=false"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{completion, crd, dev, healthcheck, migrate, roles};
+use crate::{completion, crd, dev, healthcheck, migrate, retained, roles};
 
 /// AI employees in the channels a team already uses, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Command {
     Runtime(Box<roles::Role<konstruct_runtime::Args>>),
     /// Brings the database schema up to date and gives the roles their passwords.
     Migrate(migrate::Args),
+    /// Lists and erases what is kept of deleted tenants.
+    Retained(retained::Args),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
     /// Asks a readiness address; for probes in an image without a shell.
@@ -46,6 +48,7 @@ impl Cli {
             Command::AiGateway(role) => block_on(role.run(konstruct_ai_gateway::run)),
             Command::Runtime(role) => block_on(role.run(konstruct_runtime::run)),
             Command::Migrate(args) => block_on(migrate::run(args)),
+            Command::Retained(args) => block_on(retained::run(args)),
             Command::Crd => crd::run(),
             Command::Healthcheck(args) => block_on(healthcheck::run(args)),
             Command::Completion(args) => completion::run(&args),

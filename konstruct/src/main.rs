@@ -6,6 +6,7 @@ mod crd;
 mod dev;
 mod healthcheck;
 mod migrate;
+mod retained;
 mod roles;
 
 use std::process::ExitCode;

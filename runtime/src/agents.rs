@@ -68,6 +68,12 @@ impl Agents {
         Some(Employee { tenant: loaded.tenant.clone()?, agent: loaded.agents.get(name)?.clone() })
     }
 
+    /// How many turns the tenant may have at one time, if that is limited.
+    pub(crate) fn turn_limit(&self) -> Option<usize> {
+        let limit = self.loaded.borrow().tenant.as_ref()?.snapshot.concurrent_turns?;
+        Some(usize::from(limit))
+    }
+
     /// Reads what is in force, and tells the operator that it is loaded.
     pub(crate) async fn reload(&self) -> Result<(), Error> {
         let _one_at_a_time = self.reloading.lock().await;

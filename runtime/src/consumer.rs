@@ -88,7 +88,7 @@ impl Consumer {
             self.todo.reload = false;
             self.backoff.reset();
         }
-        while self.todo.claim && self.turns.len() < self.concurrency && !shutdown.is_cancelled() {
+        while self.todo.claim && self.turns.len() < self.limit() && !shutdown.is_cancelled() {
             let claimed = self.worker.store.claim(&self.worker.owner, self.worker.timing.lease).await;
             let claimed = self.worker.health.seen(claimed)?;
             self.backoff.reset();
@@ -101,6 +101,11 @@ impl Consumer {
             }
         }
         Ok(())
+    }
+
+    /// Turns at one time: what this process can do, or less if the tenant may have less.
+    fn limit(&self) -> usize {
+        self.worker.agents.turn_limit().map_or(self.concurrency, |limit| limit.min(self.concurrency)).max(1)
     }
 
     fn pause(&mut self, error: &StoreError) {

@@ -10,6 +10,7 @@ use kube::ResourceExt;
 
 use crate::Context;
 use crate::framework::names::TenantRef;
+use crate::framework::surplus::surplus;
 use crate::llm_provider::validate::shared_with;
 
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Dereferenced {
     pub own: BTreeMap<String, ProviderFacts>,
     /// Providers of the operator's namespace, whether or not they allow the tenant.
     pub shared: BTreeMap<String, ProviderFacts>,
+    /// The tenant's limit, if older agents fill it.
+    pub over_limit: Option<u16>,
 }
 
 /// What an agent needs to know of a provider.
@@ -49,6 +52,12 @@ impl ProviderFacts {
     }
 }
 
+fn over_limit(context: &Context, agent: &Agent, tenant: &TenantRef) -> Option<u16> {
+    let limit = context.entitlement(tenant)?.limits.agents?;
+    let agents = context.caches.agents.in_namespace(&tenant.namespace());
+    surplus(&agents, limit).contains(&agent.name_any()).then_some(limit)
+}
+
 pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) -> Dereferenced {
     let system = &context.settings.system_namespace;
     let named = |namespace: &str, shared: bool| {
@@ -63,5 +72,6 @@ pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) 
         slug: tenant.slug.clone(),
         own: named(&tenant.namespace(), false),
         shared: named(system, true),
+        over_limit: over_limit(context, agent, tenant),
     }
 }

@@ -8,7 +8,7 @@ pub mod validate;
 
 use std::sync::Arc;
 
-use konstruct_crds::{Agent, AgentStatus};
+use konstruct_crds::{Agent, AgentStatus, Reason, TenantState};
 use konstruct_domain::Kind;
 use kube::{Api, ResourceExt};
 
@@ -20,7 +20,7 @@ use crate::framework::controller::{Next, Reconciler};
 use crate::framework::names::TenantRef;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
-use crate::{Context, Error};
+use crate::{Context, Error, Problem};
 
 pub(crate) struct Agents {
     pub(crate) context: Arc<Context>,
@@ -45,7 +45,7 @@ impl Reconciler for Agents {
             return self.clean_up(&agent, &tenancy).await;
         }
         match tenancy {
-            Tenancy::Tenant(tenant) => self.compile(agent, &tenant).await,
+            Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) => self.compile(agent, &tenant).await,
             Tenancy::Leaving(_) => Ok(Next::Gone),
             Tenancy::Platform | Tenancy::Nobody => {
                 self.write(&agent, &status::nobodys(&agent)).await?;
@@ -66,6 +66,10 @@ impl Agents {
             Ok(valid) => {
                 let agent = finalizer::ensure(&self.api(&agent), self.cache(), agent).await?;
                 let applied = apply::apply(&self.context, &apply::prepare(tenant.id, &valid)).await?;
+                if let Some(reason) = stopped(self.context.state(tenant)) {
+                    self.write(&agent, &status::stopped(&agent, &applied, reason)).await?;
+                    return Ok(report::next_anyway());
+                }
                 if let Some(next) = report::is_loading(&applied) {
                     return Ok(next);
                 }
@@ -73,6 +77,9 @@ impl Agents {
                 Ok(report::next_after(&applied, false))
             }
             Err(problems) => {
+                if problems.iter().any(Problem::stops_serving) {
+                    publish::withdraw(&self.context, tenant.id, Kind::Agent, &agent.name_any()).await?;
+                }
                 self.write(&agent, &status::invalid(&agent, &problems)).await?;
                 Ok(report::next_with_problems(&problems))
             }
@@ -89,6 +96,15 @@ impl Agents {
 
     async fn write(&self, agent: &Agent, status: &AgentStatus) -> Result<(), Error> {
         crate::framework::status::write(&self.api(agent), self.cache(), Self::MANAGER, agent, status).await
+    }
+}
+
+/// Why nothing of the tenant runs, if nothing does.
+const fn stopped(state: TenantState) -> Option<Reason> {
+    match state {
+        TenantState::Active => None,
+        TenantState::Suspended => Some(Reason::TenantSuspended),
+        TenantState::Archived => Some(Reason::TenantArchived),
     }
 }
 

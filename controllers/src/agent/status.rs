@@ -28,9 +28,22 @@ pub(super) fn published(agent: &Agent, valid: &Validated, applied: &Applied) -> 
     builder.finish()
 }
 
+/// Published for the day on which the tenant's runtime runs again.
+pub(super) fn stopped(agent: &Agent, applied: &Applied, reason: Reason) -> AgentStatus {
+    let mut builder = StatusBuilder::new(agent);
+    builder.status_mut().revision = Some(applied.revision().as_str().to_owned());
+    builder.set(ConditionType::ResolvedRefs, true, Reason::Succeeded, "every model of the chain was found");
+    builder.keep(ConditionType::ModelAvailable);
+    builder.stalled(reason, "the tenant's state lets nothing run: set the Tenant's spec.state to Active");
+    builder.finish()
+}
+
 pub(super) fn invalid(agent: &Agent, problems: &[Problem]) -> AgentStatus {
     let mut builder = StatusBuilder::new(agent);
     report::problems(&mut builder, problems);
+    if problems.iter().any(Problem::stops_serving) {
+        builder.status_mut().revision = None;
+    }
     if let Some(problem) = problems.iter().find(|problem| problem.field.starts_with("spec.models")) {
         builder.set(ConditionType::ResolvedRefs, false, problem.reason, problem.to_string());
     }

@@ -43,6 +43,7 @@ fn world() -> Dereferenced {
             ("own".to_owned(), facts(&["other"], AllowedTenants::All)),
         ]
         .into(),
+        over_limit: None,
     }
 }
 

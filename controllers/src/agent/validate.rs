@@ -29,6 +29,7 @@ pub fn validate(agent: &Agent, found: &Dereferenced) -> Result<Validated, Vec<Pr
     if agent.spec.models.is_empty() {
         problems.push(Problem::new(Reason::InvalidSpec, "spec.models", "is empty: name at least one model"));
     }
+    problems.extend(found.over_limit.map(|limit| Problem::too_many("agents", limit)));
     let mut links = Vec::new();
     for (index, entry) in agent.spec.models.iter().enumerate() {
         match link(index, entry, found) {

@@ -25,6 +25,7 @@ pub fn snapshot(connection: &Validated) -> ConnectionSnapshot {
         agent: connection.agent.clone(),
         public_id: connection.public_id.clone(),
         channel,
+        pause: connection.pause.clone(),
     }
 }
 

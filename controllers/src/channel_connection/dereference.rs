@@ -2,13 +2,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use konstruct_crds::conditions::ResourceStatus;
-use konstruct_crds::{ChannelConnection, Slack};
-use konstruct_domain::snapshot::SecretField;
+use konstruct_crds::{ChannelConnection, Slack, Tenant, TenantState};
+use konstruct_domain::snapshot::{Pause, SecretField};
 use kube::ResourceExt;
 
 use crate::framework::cache::namespace_of;
 use crate::framework::names::TenantRef;
 use crate::framework::secrets::{self, SecretLookup};
+use crate::framework::surplus::surplus;
 use crate::framework::tenancy::Tenancy;
 use crate::{Context, Error};
 
@@ -22,6 +23,10 @@ pub struct Dereferenced {
     pub signing_secret: Option<SecretLookup>,
     /// An older connection that has the same channel account.
     pub rival: Option<Rival>,
+    /// The tenant's limit, if older connections fill it.
+    pub over_limit: Option<u16>,
+    /// Present while the tenant is suspended.
+    pub pause: Option<Pause>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,26 @@ pub(super) async fn dereference(
         bot_token,
         signing_secret,
         rival: slack.and_then(|slack| rival(context, connection, slack)),
+        over_limit: over_limit(context, connection, tenant),
+        pause: context.caches.tenants.get("", &tenant.name).and_then(|tenant| pause(&tenant)),
+    })
+}
+
+fn over_limit(context: &Context, connection: &ChannelConnection, tenant: &TenantRef) -> Option<u16> {
+    let limit = context.entitlement(tenant)?.limits.channels?;
+    let connections = context.caches.connections.in_namespace(&tenant.namespace());
+    surplus(&connections, limit).contains(&connection.name_any()).then_some(limit)
+}
+
+/// What senders are told while the tenant is suspended. An edit of the Tenant in between is told anew.
+pub fn pause(tenant: &Tenant) -> Option<Pause> {
+    (tenant.spec.state == TenantState::Suspended).then(|| Pause {
+        id: tenant.metadata.generation.unwrap_or(0).to_string(),
+        notice: format!(
+            "Thank you for your message. The assistant of {} is paused at the moment. Your message is kept, and you \
+             get an answer here when it is back.",
+            tenant.spec.display_name
+        ),
     })
 }
 

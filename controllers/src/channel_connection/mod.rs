@@ -8,7 +8,7 @@ pub mod validate;
 
 use std::sync::Arc;
 
-use konstruct_crds::{ChannelConnection, ChannelConnectionStatus, Reason};
+use konstruct_crds::{ChannelConnection, ChannelConnectionStatus};
 use kube::{Api, ResourceExt};
 
 pub use dereference::{AgentState, Dereferenced, Rival};
@@ -47,6 +47,11 @@ impl Reconciler for ChannelConnections {
         }
         match tenancy {
             Tenancy::Tenant(tenant) => self.compile(connection, &tenant).await,
+            Tenancy::Archived(tenant) => {
+                self.withdraw(&connection, tenant.id).await?;
+                self.write(&connection, &status::archived(&connection)).await?;
+                Ok(report::next_anyway())
+            }
             Tenancy::Leaving(_) => Ok(Next::Gone),
             Tenancy::Platform | Tenancy::Nobody => {
                 self.write(&connection, &status::nobodys(&connection)).await?;
@@ -92,7 +97,7 @@ impl ChannelConnections {
         tenant: &TenantRef,
         problems: &[Problem],
     ) -> Result<Next, Error> {
-        if problems.iter().any(|problem| problem.reason == Reason::AccountConflict) {
+        if problems.iter().any(Problem::stops_serving) {
             self.withdraw(connection, tenant.id).await?;
         }
         self.write(connection, &status::invalid(connection, problems)).await?;

@@ -32,7 +32,12 @@ pub(super) fn published(
     if valid.account().is_some() {
         report::observed(&mut builder, applied, Observed::CredentialsValid);
     }
-    report::ready_unless_observed(&mut builder, applied, READER, "people can write here");
+    let open = if valid.pause.is_some() {
+        "people can write here; they are told that the answer comes when the tenant is active again"
+    } else {
+        "people can write here"
+    };
+    report::ready_unless_observed(&mut builder, applied, READER, open);
     builder.finish()
 }
 
@@ -43,10 +48,13 @@ pub(super) fn invalid(connection: &ChannelConnection, problems: &[Problem]) -> C
     let is_claim = |problem: &&Problem| problem.reason == Reason::AccountConflict;
     if let Some(problem) = problems.iter().find(is_claim) {
         builder.set(ConditionType::Claimed, false, problem.reason, problem.to_string());
-        // Nothing serves any more: the account and the paths are the other connection's.
-        builder.status_mut().revision = None;
     } else {
         builder.keep(ConditionType::Claimed);
+    }
+    if problems.iter().any(Problem::stops_serving) {
+        // Nothing serves any more, and the paths lead nowhere.
+        builder.status_mut().revision = None;
+    } else {
         builder.status_mut().webhook_path = previous.webhook_path;
         builder.status_mut().chat_path = previous.chat_path;
     }
@@ -65,6 +73,17 @@ pub(super) fn invalid(connection: &ChannelConnection, problems: &[Problem]) -> C
         }
     }
     builder.keep(ConditionType::CredentialsValid);
+    builder.finish()
+}
+
+/// Out of force until the tenant is active again.
+pub(super) fn archived(connection: &ChannelConnection) -> ChannelConnectionStatus {
+    let mut builder = StatusBuilder::new(connection);
+    builder.status_mut().revision = None;
+    builder.stalled(
+        Reason::TenantArchived,
+        "the tenant is archived and takes no message in: set the Tenant's spec.state to Active",
+    );
     builder.finish()
 }
 

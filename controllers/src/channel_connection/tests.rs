@@ -41,6 +41,8 @@ fn world() -> Dereferenced {
         bot_token: Some(secret(SecretField::SlackBotToken, "xoxb-1")),
         signing_secret: Some(secret(SecretField::SlackSigningSecret, "8f742231b10e")),
         rival: None,
+        over_limit: None,
+        pause: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use konstruct_crds::{Channel, ChannelConnection, Reason, Slack, WebChat};
 use konstruct_domain::ids::{AgentName, ConnectionName};
+use konstruct_domain::snapshot::Pause;
 use kube::ResourceExt;
 
 use super::dereference::{AgentState, Dereferenced, Rival};
@@ -14,6 +15,7 @@ pub struct Validated {
     pub(super) agent: AgentName,
     pub(super) public_id: String,
     pub(super) channel: ValidChannel,
+    pub(super) pause: Option<Pause>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,11 +45,13 @@ pub fn validate(connection: &ChannelConnection, found: &Dereferenced) -> Result<
         problems.push(Problem::new(Reason::InvalidSpec, "spec.agent", error.to_string()));
     }
     problems.extend(agent_problem(&connection.spec.agent, found.agent));
+    problems.extend(found.over_limit.map(|limit| Problem::too_many("channel connections", limit)));
     problems.extend(found.rival.as_ref().map(account_problem));
     let channel = channel(connection, found).map_err(|more| problems.extend(more)).ok();
     match (name, agent, channel) {
         (Ok(name), Ok(agent), Some(channel)) if problems.is_empty() => {
-            Ok(Validated { name, agent, public_id: found.public_id.clone(), channel })
+            let (public_id, pause) = (found.public_id.clone(), found.pause.clone());
+            Ok(Validated { name, agent, public_id, channel, pause })
         }
         _ => Err(problems),
     }

@@ -6,7 +6,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::RoleBinding;
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::runtime::reflector::store::Writer;
 
 use super::cache::Cache;
@@ -40,6 +40,7 @@ macro_rules! caches {
 }
 
 caches! {
+    plans: Plan,
     tenants: Tenant,
     agents: Agent,
     connections: ChannelConnection,

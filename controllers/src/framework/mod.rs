@@ -18,5 +18,6 @@ pub mod queue;
 pub mod report;
 pub mod secrets;
 pub mod status;
+pub mod surplus;
 pub mod tenancy;
 pub mod watch;

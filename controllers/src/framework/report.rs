@@ -24,7 +24,8 @@ pub fn problems<S: ResourceStatus>(builder: &mut StatusBuilder<S>, problems: &[P
     let worst = problems.iter().find(|problem| !problem.resolves_itself()).or(problems.first());
     let Some(worst) = worst else { return };
     let mut message = summary(problems);
-    if builder.previous().revision().is_some() {
+    let keeps_serving = !problems.iter().any(Problem::stops_serving);
+    if keeps_serving && builder.previous().revision().is_some() {
         message.push_str(" (the last valid revision keeps serving)");
     }
     if worst.resolves_itself() {
@@ -44,6 +45,11 @@ pub fn next_with_problems(problems: &[Problem]) -> Next {
 /// status worth a write.
 pub fn is_loading(applied: &Applied) -> Option<Next> {
     (applied.changed() && !applied.loaded()).then_some(Next::After(MOMENT))
+}
+
+/// When to look at an object again that nothing is to be expected of.
+pub const fn next_anyway() -> Next {
+    Next::After(ANYWAY)
 }
 
 /// When to look at a published object again.

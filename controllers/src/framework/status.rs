@@ -77,7 +77,12 @@ impl<S: ResourceStatus> StatusBuilder<S> {
 
     /// Everything declared is in effect.
     pub fn ready(&mut self, message: &str) -> &mut Self {
-        self.set(ConditionType::Ready, true, Reason::Succeeded, message)
+        self.in_effect(Reason::Succeeded, message)
+    }
+
+    /// The same, and what is declared is that nothing runs.
+    pub fn in_effect(&mut self, reason: Reason, message: &str) -> &mut Self {
+        self.set(ConditionType::Ready, true, reason, message)
             .set(ConditionType::Reconciling, false, Reason::Succeeded, "")
             .set(ConditionType::Stalled, false, Reason::Succeeded, "")
     }

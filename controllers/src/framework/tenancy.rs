@@ -1,6 +1,6 @@
 //! Which tenant an object belongs to. Decided by the namespace and nothing that the object itself says.
 
-use konstruct_crds::Tenant;
+use konstruct_crds::{Tenant, TenantState};
 use konstruct_domain::{Slug, TenantId};
 use kube::ResourceExt;
 
@@ -12,6 +12,8 @@ use super::ownership::owner;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tenancy {
     Tenant(TenantRef),
+    /// Configured and not in force: nothing is taken in and nothing runs.
+    Archived(TenantRef),
     /// The tenant is being deleted: nothing new is put in force.
     Leaving(TenantRef),
     /// The operator's own namespace.
@@ -27,11 +29,14 @@ impl Tenancy {
         }
         let Some(space) = caches.namespaces.get("", namespace) else { return Self::Nobody };
         let tenant = space.annotations().get(TENANT_NAME).and_then(|name| caches.tenants.get("", name));
-        let Some(reference) = tenant.as_deref().and_then(tenant_ref) else { return Self::Nobody };
+        let Some(tenant) = tenant else { return Self::Nobody };
+        let Some(reference) = tenant_ref(&tenant) else { return Self::Nobody };
         if owner(&space) != Some(reference.id) || reference.namespace() != namespace {
             Self::Nobody
-        } else if tenant.is_some_and(|tenant| tenant.metadata.deletion_timestamp.is_some()) {
+        } else if tenant.metadata.deletion_timestamp.is_some() {
             Self::Leaving(reference)
+        } else if tenant.spec.state == TenantState::Archived {
+            Self::Archived(reference)
         } else {
             Self::Tenant(reference)
         }
@@ -40,7 +45,7 @@ impl Tenancy {
     /// Under which id the object's rows are stored.
     pub const fn id(&self) -> Option<TenantId> {
         match self {
-            Self::Tenant(tenant) | Self::Leaving(tenant) => Some(tenant.id),
+            Self::Tenant(tenant) | Self::Archived(tenant) | Self::Leaving(tenant) => Some(tenant.id),
             Self::Platform => Some(TenantId::PLATFORM),
             Self::Nobody => None,
         }

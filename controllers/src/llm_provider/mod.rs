@@ -44,7 +44,9 @@ impl Reconciler for LLMProviders {
             return self.clean_up(&provider, &tenancy).await;
         }
         match tenancy {
-            Tenancy::Tenant(tenant) => self.compile(provider, tenant.id, false).await,
+            Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) => {
+                self.compile(provider, tenant.id, false).await
+            }
             Tenancy::Platform => self.compile(provider, TenantId::PLATFORM, true).await,
             Tenancy::Leaving(_) => Ok(Next::Gone),
             Tenancy::Nobody => {

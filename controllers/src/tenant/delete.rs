@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use konstruct_crds::Tenant;
+use konstruct_crds::{DeletionPolicy, Tenant, TenantSpec};
 use konstruct_domain::Slug;
 use konstruct_queue::Signal;
 use kube::api::ListParams;
@@ -31,6 +31,7 @@ pub(super) async fn take_apart(
     applier: &Applier,
     provisioner: &Provisioner,
     tenant: &TenantRef,
+    afterlife: Afterlife,
 ) -> Result<Progress, Error> {
     let namespace = find_namespace(context, &tenant.slug).await?;
     match (ownership(namespace.as_ref(), tenant.id), namespace) {
@@ -50,7 +51,7 @@ pub(super) async fn take_apart(
         _ => {}
     }
     provisioner.forget(tenant.id);
-    erase(context, tenant).await?;
+    clear_out(context, tenant, afterlife).await?;
     Ok(Progress::Done)
 }
 
@@ -98,9 +99,26 @@ fn what_blocks(namespace: &Namespace) -> String {
     }
 }
 
+/// What becomes of what was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Afterlife {
+    Erased,
+    Retained { legal_hold: bool },
+}
+
+impl Afterlife {
+    /// A hold counts more than the policy, whoever managed to set both.
+    pub(super) const fn of(spec: &TenantSpec) -> Self {
+        match (spec.legal_hold, spec.deletion_policy) {
+            (false, DeletionPolicy::Delete) => Self::Erased,
+            (legal_hold, _) => Self::Retained { legal_hold },
+        }
+    }
+}
+
 /// Everything outside the cluster. The directory row goes last: while it is there, a pass that was interrupted
 /// knows that there is something left to do.
-async fn erase(context: &Context, tenant: &TenantRef) -> Result<(), Error> {
+async fn clear_out(context: &Context, tenant: &TenantRef, afterlife: Afterlife) -> Result<(), Error> {
     let record = context.store.tenant_of_namespace(&tenant.namespace()).await?;
     if record.is_none_or(|record| record.id != tenant.id) {
         // Another Tenant of the same slug has the logins, or nothing was ever made.
@@ -110,9 +128,12 @@ async fn erase(context: &Context, tenant: &TenantRef) -> Result<(), Error> {
     context.store.drop_database_role(&tenant.slug).await?;
     context.bus.drop_cache_user(&tenant.slug).await?;
     context.bus.erase_keys(tenant.id).await?;
-    context.store.erase_tenant(tenant.id).await?;
+    match afterlife {
+        Afterlife::Erased => context.store.erase_tenant(tenant.id).await?,
+        Afterlife::Retained { legal_hold } => context.store.retain_tenant(tenant.id, legal_hold).await?,
+    }
     context.bus.publish(Signal::Config(tenant.id)).await;
-    tracing::info!(tenant = tenant.name, "erased the tenant");
+    tracing::info!(tenant = tenant.name, ?afterlife, "cleared the tenant out");
     Ok(())
 }
 

@@ -1,11 +1,13 @@
 //! What a Tenant meets in the cluster: a namespace of its name, and older Tenants with the same slug.
 
 use k8s_openapi::api::core::v1::Namespace;
-use konstruct_crds::Tenant;
+use konstruct_crds::{PlanSpec, Tenant};
 use konstruct_domain::{Slug, TenantId};
 use kube::{Api, ResourceExt};
 
 use crate::framework::ownership::{Ownership, ownership};
+use crate::framework::surplus::surplus;
+use crate::framework::tenancy::tenant_ref;
 use crate::{Context, Error};
 
 #[derive(Clone, Debug)]
@@ -18,6 +20,24 @@ pub struct Dereferenced {
     pub older_with_slug: Option<String>,
     /// What the quota must leave room for; None where no pods run.
     pub runtime: Option<RuntimeNeeds>,
+    pub plan: PlanLookup,
+    /// Objects above the tenant's limits.
+    pub surplus: Surplus,
+}
+
+/// What stands behind `spec.plan`.
+#[derive(Clone, Debug)]
+pub enum PlanLookup {
+    NotNamed,
+    Missing(String),
+    Found(PlanSpec),
+}
+
+/// Names of objects that are too many, the oldest of them first.
+#[derive(Clone, Debug, Default)]
+pub struct Surplus {
+    pub agents: Vec<String>,
+    pub channels: Vec<String>,
 }
 
 /// Limits of the one pod that every tenant has.
@@ -39,7 +59,33 @@ pub(super) async fn dereference(context: &Context, tenant: &Tenant) -> Result<De
         namespace,
         older_with_slug: older_with_slug(tenant, &context.caches.tenants.all()),
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
+        plan: plan(context, tenant),
+        surplus: surplus_of(context, tenant),
     })
+}
+
+fn plan(context: &Context, tenant: &Tenant) -> PlanLookup {
+    let Some(name) = &tenant.spec.plan else { return PlanLookup::NotNamed };
+    match context.caches.plans.get("", name) {
+        Some(plan) => PlanLookup::Found(plan.spec.clone()),
+        None => PlanLookup::Missing(name.clone()),
+    }
+}
+
+fn surplus_of(context: &Context, tenant: &Tenant) -> Surplus {
+    let Some(entitlement) = tenant_ref(tenant).and_then(|tenant| context.entitlement(&tenant)) else {
+        return Surplus::default();
+    };
+    let namespace = format!("kt-{}", tenant.spec.slug);
+    let limits = entitlement.limits;
+    Surplus {
+        agents: limits
+            .agents
+            .map_or_else(Vec::new, |limit| surplus(&context.caches.agents.in_namespace(&namespace), limit)),
+        channels: limits.channels.map_or_else(Vec::new, |limit| {
+            surplus(&context.caches.connections.in_namespace(&namespace), limit)
+        }),
+    }
 }
 
 pub(super) fn tenant_id(tenant: &Tenant) -> Result<TenantId, Error> {

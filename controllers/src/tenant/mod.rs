@@ -4,6 +4,7 @@ mod apply;
 pub mod build;
 mod delete;
 pub mod dereference;
+pub mod entitlement;
 pub(crate) mod provision;
 mod status;
 pub mod validate;
@@ -15,10 +16,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Tenant, TenantStatus};
 use kube::{Api, ResourceExt};
 
-pub use dereference::{Dereferenced, RuntimeNeeds};
+pub use dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 pub use validate::Validated;
 
-use delete::Progress;
+use delete::{Afterlife, Progress};
 use provision::Provisioner;
 
 use crate::framework::apply::Applier;
@@ -65,12 +66,17 @@ impl Reconciler for Tenants {
         };
         let tenant = finalizer::ensure(&self.api(&tenant), self.cache(), tenant).await?;
         let outcome = apply::apply(&self.context, &self.applier, &self.provisioner, &valid).await?;
-        self.write(&tenant, &status::applied(&tenant, &outcome)).await?;
-        Ok(match (outcome.database.is_done() && outcome.cache.is_done(), status::is_complete(&outcome)) {
-            (false, _) => Next::Retry,
-            (true, false) => Next::Waiting,
-            (true, true) => Next::After(ANYWAY),
-        })
+        self.write(&tenant, &status::applied(&tenant, &valid, &outcome)).await?;
+        Ok(
+            match (
+                outcome.database.is_done() && outcome.cache.is_done(),
+                status::is_complete(&valid, &outcome),
+            ) {
+                (false, _) => Next::Retry,
+                (true, false) => Next::Waiting,
+                (true, true) => Next::After(ANYWAY),
+            },
+        )
     }
 
     fn requeue_dependents(&self, tenant: &Tenant) {
@@ -83,8 +89,11 @@ impl Tenants {
         if !tenant.finalizers().iter().any(|name| name == crate::framework::names::FINALIZER) {
             return Ok(Next::Gone);
         }
+        let afterlife = Afterlife::of(&tenant.spec);
         if let Some(reference) = delete::reference(tenant) {
-            match delete::take_apart(&self.context, &self.applier, &self.provisioner, &reference).await? {
+            match delete::take_apart(&self.context, &self.applier, &self.provisioner, &reference, afterlife)
+                .await?
+            {
                 Progress::Waiting { message, again } => {
                     self.write(tenant, &status::deleting(tenant, &message)).await?;
                     return Ok(Next::After(again));

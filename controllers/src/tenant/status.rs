@@ -1,17 +1,21 @@
 //! What a Tenant's status says. Pure: it describes what `apply` has returned and nothing else.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use konstruct_crds::{ConditionType, Reason, Tenant, TenantStatus};
+use konstruct_crds::{ConditionType, Reason, Tenant, TenantState, TenantStatus};
 use kube::ResourceExt;
 
 use super::apply::{Outcome, Step};
+use super::dereference::Surplus;
+use super::validate::Validated;
 use crate::Problem;
 use crate::framework::cache::namespace_of;
 use crate::framework::controller::Next;
 use crate::framework::report;
 use crate::framework::status::StatusBuilder;
 
-pub(super) fn applied(tenant: &Tenant, outcome: &Outcome) -> TenantStatus {
+const NAMES_SHOWN: usize = 10;
+
+pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
     let namespace = outcome.boundary.namespace.name_any();
     builder.status_mut().namespace = Some(namespace.clone());
@@ -26,25 +30,62 @@ pub(super) fn applied(tenant: &Tenant, outcome: &Outcome) -> TenantStatus {
     if let Some(snapshot) = &outcome.snapshot {
         builder.status_mut().revision = Some(snapshot.revision().as_str().to_owned());
     }
-    match runtime(outcome) {
-        Ok(()) => {
+    match runtime(valid, outcome) {
+        Ok(Runtime::Works) => {
             builder.set(ConditionType::RuntimeReady, true, Reason::Succeeded, "the runtime works");
+        }
+        Ok(Runtime::Stopped(reason)) => {
+            builder.set(ConditionType::RuntimeReady, false, reason, "nothing runs, as declared");
         }
         Err((reason, message)) => {
             builder.set(ConditionType::RuntimeReady, false, reason, message);
         }
     }
+    within_plan(&mut builder, valid);
     let order = [ConditionType::DatabaseReady, ConditionType::CacheReady, ConditionType::RuntimeReady];
     let missing = order
         .into_iter()
         .find_map(|type_| builder.get(type_).filter(|condition| !condition.is_true()).cloned());
     match missing {
         None => builder.ready("the tenant is set up"),
+        // What was declared is in effect: `kubectl wait` and a GitOps tool have nothing to wait for.
+        Some(condition) if is_complete(valid, outcome) => builder.in_effect(
+            condition.reason.parse().unwrap_or(Reason::Succeeded),
+            "the tenant is set up, and nothing runs, as declared",
+        ),
         Some(condition) => {
             builder.waiting(condition.reason.parse().unwrap_or(Reason::Reconciling), &condition.message)
         }
     };
     builder.finish()
+}
+
+/// Says what to remove. Being above a limit takes nothing from the objects within it, so Ready does not depend on it.
+fn within_plan(builder: &mut StatusBuilder<TenantStatus>, valid: &Validated) {
+    let Surplus { agents, channels } = &valid.surplus;
+    let limits = valid.entitlement.limits;
+    let excesses: Vec<String> =
+        [("agents", agents, limits.agents), ("channel connections", channels, limits.channels)]
+            .into_iter()
+            .filter(|(_, names, _)| !names.is_empty())
+            .map(|(what, names, limit)| {
+                format!("{} {what} are allowed; not running: {}", limit.unwrap_or(0), listed(names))
+            })
+            .collect();
+    if excesses.is_empty() {
+        builder.set(ConditionType::WithinPlan, true, Reason::Succeeded, "");
+    } else {
+        let message = format!("{}. Delete them, or ask for a larger plan", excesses.join("; "));
+        builder.set(ConditionType::WithinPlan, false, Reason::PlanExceeded, message);
+    }
+}
+
+/// Longer lists do not help in a message.
+fn listed(names: &[String]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMES_SHOWN).map(String::as_str).collect();
+    let more = names.len() - shown.len();
+    let shown = shown.join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn step(builder: &mut StatusBuilder<TenantStatus>, type_: ConditionType, step: &Step, done: &str) {
@@ -54,8 +95,24 @@ fn step(builder: &mut StatusBuilder<TenantStatus>, type_: ConditionType, step: &
     };
 }
 
-fn runtime(outcome: &Outcome) -> Result<(), (Reason, String)> {
+enum Runtime {
+    Works,
+    /// By the Tenant's state.
+    Stopped(Reason),
+}
+
+fn runtime(valid: &Validated, outcome: &Outcome) -> Result<Runtime, (Reason, String)> {
     let waiting = |message: String| Err((Reason::WaitingForRuntime, message));
+    let stopped = match valid.state {
+        TenantState::Active => None,
+        TenantState::Suspended => Some(Reason::TenantSuspended),
+        TenantState::Archived => Some(Reason::TenantArchived),
+    };
+    if let (Some(reason), Some(deployment)) = (stopped, &outcome.deployment) {
+        let message = "waiting for the runtime's pod to stop";
+        let is_stopped = is_rolled_out(deployment) && outcome.snapshot.is_some();
+        return if is_stopped { Ok(Runtime::Stopped(reason)) } else { waiting(message.to_owned()) };
+    }
     match (&outcome.deployment, &outcome.snapshot) {
         (None, _) | (_, None) => waiting("the runtime starts when its logins exist".to_owned()),
         (Some(deployment), _) if !is_rolled_out(deployment) => waiting(why_not(deployment)),
@@ -63,7 +120,7 @@ fn runtime(outcome: &Outcome) -> Result<(), (Reason, String)> {
             Reason::WaitingForLoad,
             format!("waiting for the runtime to load revision {}", snapshot.revision()),
         )),
-        _ => Ok(()),
+        _ => Ok(Runtime::Works),
     }
 }
 
@@ -99,8 +156,8 @@ fn why_not(deployment: &Deployment) -> String {
 }
 
 /// Whether everything is there.
-pub(super) fn is_complete(outcome: &Outcome) -> bool {
-    outcome.database.is_done() && outcome.cache.is_done() && runtime(outcome).is_ok()
+pub(super) fn is_complete(valid: &Validated, outcome: &Outcome) -> bool {
+    outcome.database.is_done() && outcome.cache.is_done() && runtime(valid, outcome).is_ok()
 }
 
 pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
@@ -119,7 +176,12 @@ pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
         builder.status_mut().namespace = previous.namespace;
         builder.keep(ConditionType::NamespaceReady);
     }
-    for type_ in [ConditionType::DatabaseReady, ConditionType::CacheReady, ConditionType::RuntimeReady] {
+    for type_ in [
+        ConditionType::DatabaseReady,
+        ConditionType::CacheReady,
+        ConditionType::RuntimeReady,
+        ConditionType::WithinPlan,
+    ] {
         builder.keep(type_);
     }
     builder.finish()

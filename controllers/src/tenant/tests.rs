@@ -15,7 +15,8 @@ use uuid::Uuid;
 
 use super::apply::{Outcome, Step};
 use super::build::{self, Boundary, Credentials, Workload};
-use super::dereference::{Dereferenced, RuntimeNeeds};
+use super::delete::Afterlife;
+use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 use super::{status, validate};
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
@@ -32,9 +33,29 @@ fn tenant(spec: Value) -> Tenant {
 }
 
 fn full() -> Tenant {
-    tenant(
-        json!({"displayName": "Acme", "slug": "acme", "quota": {"pods": 7, "cpu": "1500m", "memory": "3Gi"}}),
-    )
+    tenant(json!({
+        "displayName": "Acme", "slug": "acme", "plan": "team",
+        "limits": {"channels": 3, "concurrentTurns": 2},
+        "quota": {"pods": 7, "cpu": "1500m", "memory": "3Gi", "secrets": 30, "configMaps": 4},
+        "scheduling": {
+            "runtimeClassName": "gvisor",
+            "nodeSelector": {"pool": "tenants"},
+            "tolerations": [{"key": "dedicated", "value": "tenants", "effect": "NoSchedule"}, {"key": "spot"}],
+        },
+    }))
+}
+
+fn plan() -> PlanLookup {
+    let spec = json!({"limits": {"agents": 5}, "quota": {"pods": 20, "ephemeralStorage": "3Gi"},
+        "runtime": {"cpu": "400m", "memory": "96Mi"}});
+    PlanLookup::Found(serde_json::from_value(spec).unwrap())
+}
+
+/// The same in another state.
+fn in_state(state: &str) -> Tenant {
+    let mut tenant = full();
+    tenant.spec.state = serde_json::from_value(json!(state)).unwrap();
+    tenant
 }
 
 fn world() -> Dereferenced {
@@ -43,6 +64,8 @@ fn world() -> Dereferenced {
         namespace: Ownership::Vacant,
         older_with_slug: None,
         runtime: Some(RuntimeNeeds { cpu: "500m".to_owned(), memory: "128Mi".to_owned() }),
+        plan: plan(),
+        surplus: Surplus::default(),
     }
 }
 
@@ -117,7 +140,15 @@ fn every_field_of_a_tenant_lands_somewhere() {
         (hard["pods"].0.as_str(), hard["limits.cpu"].0.as_str(), hard["requests.memory"].0.as_str()),
         ("7", "1500m", "3Gi")
     );
+    assert_eq!(hard["count/agents.konstruct.dev"].0, "5", "from the plan");
+    assert_eq!(hard["count/channelconnections.konstruct.dev"].0, "3");
+    assert_eq!((hard["secrets"].0.as_str(), hard["limits.ephemeral-storage"].0.as_str()), ("30", "3Gi"));
+    assert_eq!(
+        (hard["services.loadbalancers"].0.as_str(), hard["services.nodeports"].0.as_str()),
+        ("0", "0")
+    );
     let snapshot = build::snapshot(&valid());
+    assert_eq!(snapshot.concurrent_turns, Some(2));
     assert_eq!((snapshot.slug.as_str(), snapshot.display_name.as_str()), ("acme", "Acme"));
 }
 
@@ -218,6 +249,61 @@ fn a_conflict_leaves_nothing_that_looks_ready() {
     assert!(status.namespace.is_none());
 }
 
+#[test]
+fn a_plan_must_exist_and_is_not_exceeded() {
+    let missing = Dereferenced { plan: PlanLookup::Missing("team".to_owned()), ..world() };
+    assert_eq!(reasons(&full(), &missing), [(Reason::MissingPlan, "spec.plan".to_owned())]);
+    let greedy = tenant(json!({"displayName": "A", "slug": "a", "plan": "team", "limits": {"agents": 6}}));
+    assert_eq!(reasons(&greedy, &world()), [(Reason::AbovePlan, "spec.limits.agents".to_owned())]);
+}
+
+#[test]
+fn too_many_agents_are_named_and_do_not_take_readiness_away() {
+    let found = Dereferenced {
+        surplus: Surplus { agents: vec!["kim".to_owned(), "lee".to_owned()], channels: vec![] },
+        ..world()
+    };
+    let valid = validate::validate(&full(), &found).unwrap();
+    let status = status::applied(&full(), &valid, &outcome(Some(running()), true));
+    let within = status.condition(ConditionType::WithinPlan).unwrap();
+    assert!(!within.is_true());
+    assert!(within.message.contains("5 agents are allowed; not running: kim, lee"), "{}", within.message);
+    assert!(status.condition(ConditionType::Ready).unwrap().is_true());
+}
+
+#[test]
+fn a_suspended_tenant_is_ready_when_nothing_runs_any_more() {
+    let tenant = in_state("Suspended");
+    let valid = validate::validate(&tenant, &world()).unwrap();
+    let workload = build::workload(&valid, &settings(), &credentials());
+    assert_eq!(workload.deployment.spec.unwrap().replicas, Some(0));
+
+    let with = |status: Value| {
+        let mut outcome = outcome(Some(status), false);
+        outcome.deployment.as_mut().unwrap().spec.as_mut().unwrap().replicas = Some(0);
+        outcome
+    };
+    let stopping = status::applied(&tenant, &valid, &with(json!({"observedGeneration": 1, "replicas": 1})));
+    assert!(!stopping.condition(ConditionType::Ready).unwrap().is_true());
+    let stopped = status::applied(&tenant, &valid, &with(json!({"observedGeneration": 1})));
+    let ready = stopped.condition(ConditionType::Ready).unwrap();
+    assert_eq!((ready.is_true(), ready.reason.as_str()), (true, "TenantSuspended"));
+    assert!(!stopped.condition(ConditionType::RuntimeReady).unwrap().is_true());
+}
+
+#[test]
+fn a_legal_hold_counts_more_than_the_policy() {
+    let afterlife = |spec: Value| {
+        let mut full = json!({"displayName": "A", "slug": "a"});
+        full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        Afterlife::of(&tenant(full).spec)
+    };
+    assert_eq!(afterlife(json!({})), Afterlife::Retained { legal_hold: false });
+    assert_eq!(afterlife(json!({"deletionPolicy": "Delete"})), Afterlife::Erased);
+    let both = json!({"deletionPolicy": "Delete", "legalHold": true});
+    assert_eq!(afterlife(both), Afterlife::Retained { legal_hold: true });
+}
+
 fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
     let Boundary {
         namespace,
@@ -258,7 +344,7 @@ fn running() -> Value {
 #[test]
 fn ready_waits_for_the_pod_and_for_what_it_has_loaded() {
     let ready = |outcome: &Outcome| {
-        let status = status::applied(&full(), outcome);
+        let status = status::applied(&full(), &valid(), outcome);
         let ready = status.condition(ConditionType::Ready).unwrap();
         (ready.is_true(), ready.reason.clone(), ready.message.clone())
     };
@@ -280,9 +366,9 @@ fn ready_waits_for_the_pod_and_for_what_it_has_loaded() {
         snapshot: None,
         ..outcome(None, false)
     };
-    let status = status::applied(&full(), &down);
+    let status = status::applied(&full(), &valid(), &down);
     assert_eq!(status.condition(ConditionType::Ready).unwrap().reason, "DatabaseUnavailable");
     assert!(status.condition(ConditionType::NamespaceReady).unwrap().is_true());
     assert!(!status.condition(ConditionType::RuntimeReady).unwrap().is_true());
-    assert!(!status::is_complete(&down));
+    assert!(!status::is_complete(&valid(), &down));
 }

@@ -1,10 +1,11 @@
 //! Can this tenant be set up? Pure.
 
-use konstruct_crds::{Quota, Reason, Tenant};
+use konstruct_crds::{Limits, Reason, Scheduling, Tenant, TenantState};
 use konstruct_domain::Slug;
 use kube::ResourceExt;
 
-use super::dereference::{Dereferenced, RuntimeNeeds};
+use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+use super::entitlement::{Entitlement, FullQuota, entitlement};
 use crate::Problem;
 use crate::framework::names::TenantRef;
 use crate::framework::ownership::Ownership;
@@ -14,7 +15,17 @@ use crate::framework::quantity;
 pub struct Validated {
     pub(super) tenant: TenantRef,
     pub(super) display_name: String,
-    pub(super) quota: Quota,
+    pub(super) state: TenantState,
+    pub(super) entitlement: Entitlement,
+    pub(super) scheduling: Scheduling,
+    pub(super) surplus: Surplus,
+}
+
+impl Validated {
+    /// What counts against the tenant's agents and connections.
+    pub const fn limits(&self) -> Limits {
+        self.entitlement.limits
+    }
 }
 
 pub fn validate(tenant: &Tenant, found: &Dereferenced) -> Result<Validated, Vec<Problem>> {
@@ -24,15 +35,33 @@ pub fn validate(tenant: &Tenant, found: &Dereferenced) -> Result<Validated, Vec<
         Err(error) => problems.push(Problem::new(Reason::InvalidSpec, "spec.slug", error.to_string())),
         Ok(slug) => problems.extend(conflict(slug, found)),
     }
-    problems.extend(quota_problems(&tenant.spec.quota, found.runtime.as_ref()));
-    match slug {
-        Ok(slug) if problems.is_empty() => Ok(Validated {
+    let entitlement = entitled(tenant, found).map_err(|more| problems.extend(more)).ok();
+    if let Some(entitlement) = &entitlement {
+        problems.extend(quota_problems(entitlement, found.runtime.as_ref()));
+    }
+    match (slug, entitlement) {
+        (Ok(slug), Some(entitlement)) if problems.is_empty() => Ok(Validated {
             tenant: TenantRef { name: tenant.name_any(), id: found.id, slug },
             display_name: tenant.spec.display_name.clone(),
-            quota: tenant.spec.quota.clone(),
+            state: tenant.spec.state,
+            entitlement,
+            scheduling: tenant.spec.scheduling.clone(),
+            surplus: found.surplus.clone(),
         }),
         _ => Err(problems),
     }
+}
+
+fn entitled(tenant: &Tenant, found: &Dereferenced) -> Result<Entitlement, Vec<Problem>> {
+    let plan = match &found.plan {
+        PlanLookup::NotNamed => None,
+        PlanLookup::Found(plan) => Some(plan),
+        PlanLookup::Missing(name) => {
+            let message = format!("Plan {name:?} does not exist: create it or correct the name");
+            return Err(vec![Problem::new(Reason::MissingPlan, "spec.plan", message)]);
+        }
+    };
+    entitlement(&tenant.spec, plan)
 }
 
 fn conflict(slug: &Slug, found: &Dereferenced) -> Option<Problem> {
@@ -57,8 +86,14 @@ fn conflict(slug: &Slug, found: &Dereferenced) -> Option<Problem> {
     Some(Problem::new(reason, "spec.slug", message))
 }
 
-fn quota_problems(quota: &Quota, needs: Option<&RuntimeNeeds>) -> Vec<Problem> {
-    let Quota { pods, cpu, memory } = quota;
+/// The quota must have room for the runtime, whose size the plan may say.
+fn quota_problems(entitlement: &Entitlement, needs: Option<&RuntimeNeeds>) -> Vec<Problem> {
+    let FullQuota { pods, cpu, memory, ephemeral_storage, secrets: _, config_maps: _ } = &entitlement.quota;
+    let planned = entitlement
+        .runtime
+        .as_ref()
+        .map(|size| RuntimeNeeds { cpu: size.cpu.clone(), memory: size.memory.clone() });
+    let needs = needs.map(|default| planned.as_ref().unwrap_or(default));
     let mut problems = Vec::new();
     if *pods == 0 {
         problems.push(invalid("spec.quota.pods", "is 0: the tenant's runtime needs one pod".to_owned()));
@@ -66,6 +101,7 @@ fn quota_problems(quota: &Quota, needs: Option<&RuntimeNeeds>) -> Vec<Problem> {
     let amounts = [
         ("spec.quota.cpu", cpu, needs.map(|needs| &needs.cpu)),
         ("spec.quota.memory", memory, needs.map(|needs| &needs.memory)),
+        ("spec.quota.ephemeralStorage", ephemeral_storage, None),
     ];
     for (field, amount, need) in amounts {
         let least = need.and_then(|need| quantity::milli(need)).unwrap_or(1);

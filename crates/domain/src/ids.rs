@@ -245,6 +245,11 @@ impl ReplyId {
         Self(Uuid::new_v5(&conversation.as_uuid(), format!("reply/{last_inbox_id}").as_bytes()))
     }
 
+    /// What a conversation is told about a pause: the same id, and so one message, for the whole pause.
+    pub fn of_pause(conversation: ConversationId, pause: &str) -> Self {
+        Self(Uuid::new_v5(&conversation.as_uuid(), format!("pause/{pause}").as_bytes()))
+    }
+
     pub const fn as_uuid(self) -> Uuid {
         self.0
     }

@@ -135,6 +135,9 @@ impl SecretPurpose {
 pub struct TenantSnapshot {
     pub slug: Slug,
     pub display_name: String,
+    /// Turns that the runtime may work on at one time; absent leaves it to the runtime.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_turns: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,6 +179,17 @@ pub struct ConnectionSnapshot {
     /// Unguessable and stable; part of the connection's own URLs (`/slack/<public_id>/events`, `/chat/<public_id>`).
     pub public_id: String,
     pub channel: ChannelSnapshot,
+    /// Present while nobody answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Pause>,
+}
+
+/// Messages are kept and answered later. Each conversation is told so once in each pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Which pause it is: another one is told anew.
+    pub id: String,
+    pub notice: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

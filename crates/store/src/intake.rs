@@ -1,7 +1,8 @@
 //! The inbox: what is committed here is never lost and never taken twice.
 
-use konstruct_domain::message::{Addressing, InboundMessage};
-use konstruct_domain::snapshot::ConnectionSnapshot;
+use konstruct_domain::ids::ReplyId;
+use konstruct_domain::message::{Addressing, InboundMessage, Speaker};
+use konstruct_domain::snapshot::{ConnectionSnapshot, Pause};
 use konstruct_domain::{ConversationId, TenantId};
 use sqlx::PgConnection;
 
@@ -9,8 +10,8 @@ use crate::{Result, Store};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// Committed. Wake the tenant's runtime.
-    New { conversation: ConversationId },
+    /// Committed. Wake the tenant's runtime, and with `notice` the outbox: the sender is told that nobody answers now.
+    New { conversation: ConversationId, notice: bool },
     /// This delivery, or this message in another delivery, is committed already.
     Duplicate,
     /// A message in a thread that the employee takes no part in. Nothing was stored.
@@ -56,9 +57,53 @@ impl Store {
         if inserted.rows_affected() == 0 {
             return Ok(Accepted::Duplicate);
         }
+        let notice = match &connection.pause {
+            Some(pause) => announce(&mut transaction, connection, message, conversation, pause).await?,
+            None => false,
+        };
         transaction.commit().await?;
-        Ok(Accepted::New { conversation })
+        Ok(Accepted::New { conversation, notice })
     }
+}
+
+/// Whether this is the conversation's first message in the pause.
+async fn announce(
+    transaction: &mut PgConnection,
+    connection: &ConnectionSnapshot,
+    message: &InboundMessage,
+    conversation: ConversationId,
+    pause: &Pause,
+) -> Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into konstruct.outbox (reply_id, conversation_id, connection, reply_to, body)
+         values ($1, $2, $3, $4, $5) on conflict (tenant_id, reply_id) do nothing",
+        ReplyId::of_pause(conversation, &pause.id).as_uuid(),
+        conversation.as_uuid(),
+        connection.name.as_str(),
+        serde_json::to_value(&message.reply_to)?,
+        pause.notice
+    )
+    .execute(&mut *transaction)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let seq = sqlx::query_scalar!(
+        "update konstruct.conversation set last_seq = last_seq + 1 where conversation_id = $1 returning last_seq",
+        conversation.as_uuid()
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    sqlx::query!(
+        "insert into konstruct.history (conversation_id, seq, speaker, body) values ($1, $2, $3, $4)",
+        conversation.as_uuid(),
+        seq,
+        Speaker::Employee.as_str(),
+        pause.notice
+    )
+    .execute(transaction)
+    .await?;
+    Ok(true)
 }
 
 async fn open_conversation(

@@ -59,8 +59,8 @@ impl TenantStore {
         let last_inbox_id = claim.messages.last().map_or(0, |message| message.inbox_id);
         let reply = ReplyId::derive(claim.conversation, last_inbox_id);
         let mut transaction = self.pool().begin().await?;
-        release(&mut transaction, claim).await?;
-        let last_seq = append_history(&mut transaction, claim, turn).await?;
+        let lines_before = release(&mut transaction, claim).await?;
+        let last_seq = append_history(&mut transaction, claim, turn, lines_before).await?;
         insert_reply(&mut transaction, claim, turn, reply).await?;
         insert_records(&mut transaction, claim, turn, reply).await?;
         finish_messages(&mut transaction, claim, &turn.outcome).await?;
@@ -69,25 +69,33 @@ impl TenantStore {
     }
 }
 
-/// Ends the lease. Comes first: it locks the conversation and proves that the lease is held.
-async fn release(connection: &mut PgConnection, claim: &Claim) -> Result<()> {
+/// Ends the lease. Comes first: it locks the conversation and proves that the lease is held. Returns after which line
+/// the turn's own ones go, which somebody may have moved on since the claim.
+async fn release(connection: &mut PgConnection, claim: &Claim) -> Result<i64> {
     let lines = i64::try_from(claim.messages.len()).unwrap_or(i64::MAX).saturating_add(1);
-    let released = sqlx::query!(
+    let last_seq = sqlx::query_scalar!(
         "update konstruct.conversation
          set lease_owner = null, lease_until = null, attempt = 0, retry_at = '-infinity', last_seq = last_seq + $3
-         where conversation_id = $1 and fence = $2 and lease_owner is not null",
+         where conversation_id = $1 and fence = $2 and lease_owner is not null
+         returning last_seq",
         claim.conversation.as_uuid(),
         claim.fence,
         lines
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await?;
-    held(released.rows_affected())
+    held(u64::from(last_seq.is_some()))?;
+    Ok(last_seq.unwrap_or_default() - lines)
 }
 
 /// The persons' messages and the reply, numbered on from the conversation's last line.
-async fn append_history(connection: &mut PgConnection, claim: &Claim, turn: &Turn) -> Result<i64> {
-    let mut seq = claim.last_seq;
+async fn append_history(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    turn: &Turn,
+    lines_before: i64,
+) -> Result<i64> {
+    let mut seq = lines_before;
     let mut seqs = Vec::with_capacity(claim.messages.len() + 1);
     let mut speakers = Vec::with_capacity(seqs.capacity());
     let mut authors: Vec<Option<String>> = Vec::with_capacity(seqs.capacity());

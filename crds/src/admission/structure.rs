@@ -12,7 +12,8 @@ const ROOT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
 /// The keywords that [`check`] enforces, or that enforce nothing.
 #[cfg(test)]
-const KNOWN_KEYWORDS: [&str; 18] = [
+const KNOWN_KEYWORDS: [&str; 20] = [
+    "additionalProperties",
     "default",
     "description",
     "enum",
@@ -20,6 +21,7 @@ const KNOWN_KEYWORDS: [&str; 18] = [
     "items",
     "maxItems",
     "maxLength",
+    "maxProperties",
     "maximum",
     "minItems",
     "minLength",
@@ -71,10 +73,15 @@ impl Checker {
                 continue;
             }
             let path = join(field, name);
-            match properties.get(name) {
+            // A map has one schema for all its values.
+            let map = schema.get("additionalProperties").filter(|schema| schema.is_object());
+            match properties.get(name).or(map) {
                 Some(property) => self.value(property, value, &path),
                 None => self.refuse(&path, unknown_field(properties)),
             }
+        }
+        if let Some(most) = bound(schema, "maxProperties").filter(|most| fields.len() as u64 > *most) {
+            self.refuse(field, format!("has {} entries: at most {most} are possible", fields.len()));
         }
         for name in strings(&schema["required"]) {
             if !fields.contains_key(name) {
@@ -183,7 +190,7 @@ mod tests {
                 "properties" => {
                     value.as_object().unwrap().values().for_each(|property| keywords(property, found));
                 }
-                "items" => keywords(value, found),
+                "items" | "additionalProperties" => keywords(value, found),
                 _ => {}
             }
         }

@@ -41,7 +41,7 @@ fn other_kinds_and_versions_are_named() {
     let refusals = review(&json!({"apiVersion": "konstruct.dev/v1", "kind": "Agent"}), None);
     assert_eq!(text(&refusals), "apiVersion: write konstruct.dev/v1alpha1");
     let refusals = review(&json!({"apiVersion": "konstruct.dev/v1alpha1", "kind": "Agnet"}), None);
-    let kinds = "Agent, ChannelConnection, LLMProvider, Tenant";
+    let kinds = "Agent, ChannelConnection, LLMProvider, Plan, Tenant";
     assert_eq!(text(&refusals), format!("kind: konstruct.dev/v1alpha1 has the kinds {kinds}"));
 }
 

@@ -28,7 +28,7 @@ fn check(schema: &Value, field: &str, unbounded: &mut Vec<String>) {
 #[test]
 fn every_string_list_and_map_is_bounded() {
     let mut unbounded = Vec::new();
-    for kind in ["Tenant", "Agent", "ChannelConnection", "LLMProvider"] {
+    for kind in ["Plan", "Tenant", "Agent", "ChannelConnection", "LLMProvider"] {
         check(schema(kind).unwrap(), kind, &mut unbounded);
     }
     assert_eq!(unbounded, Vec::<String>::new());

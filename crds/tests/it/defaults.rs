@@ -1,7 +1,7 @@
 //! A default means the same to the API server (from the schema) and to `konstruct dev` (from serde).
 
 use konstruct_crds::admission::schema;
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::core::cel::apply_defaults;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,7 @@ fn serde_and_the_schema_fill_in_the_same_values() {
     for case in corpus::load("accepted") {
         let kind = case.object["kind"].as_str().unwrap();
         let from_serde = match kind {
+            "Plan" => read_and_write::<Plan>(&case.object),
             "Tenant" => read_and_write::<Tenant>(&case.object),
             "Agent" => read_and_write::<Agent>(&case.object),
             "ChannelConnection" => read_and_write::<ChannelConnection>(&case.object),

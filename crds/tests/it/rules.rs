@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::corpus::{self, Case};
 
-const KINDS: [&str; 4] = ["Tenant", "Agent", "ChannelConnection", "LLMProvider"];
+const KINDS: [&str; 5] = ["Plan", "Tenant", "Agent", "ChannelConnection", "LLMProvider"];
 
 /// A rule: its kind, the field it is about with `[]` for any entry, and its message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

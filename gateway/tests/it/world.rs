@@ -131,6 +131,7 @@ impl World {
                     .map(|secret| self.version(SecretField::SlackSigningSecret, secret)),
             }),
             name: name.parse().unwrap(),
+            pause: None,
         };
         let mut secrets = vec![(SecretField::SlackBotToken, SecretString::from(workspace.bot_token.clone()))];
         secrets.extend(own_secret.map(|secret| (SecretField::SlackSigningSecret, secret.into())));
@@ -156,6 +157,7 @@ impl World {
                 title: "Ask <Ada> & co".to_owned(),
                 greeting: "Hello, I'm \"Ada\".".to_owned(),
             }),
+            pause: None,
         };
         self.publish(tenant, &snapshot, &[]).await;
         snapshot

@@ -62,7 +62,16 @@ async fn try_out(case: &Case, namespace: &str) -> Result<Output> {
         .await
         .with_context(|| format!("{}: the object before the update", case.file))?;
     let replace = ["replace", "--dry-run=server", "--namespace", namespace, "-f", "-"];
-    let output = kubectl::output(&replace, Some(&case.manifest)).await;
+    let output = loop {
+        let output = kubectl::output(&replace, Some(&case.manifest)).await;
+        // The operator has just written the status of the object before the update.
+        let in_between = |output: &Output| {
+            String::from_utf8_lossy(&output.stderr).contains("the object has been modified")
+        };
+        if !output.as_ref().is_ok_and(in_between) {
+            break output;
+        }
+    };
     kubectl::with_input(&["delete", "--timeout=60s", "--namespace", namespace, "-f", "-"], previous).await?;
     output
 }
@@ -112,7 +121,7 @@ async fn defaults_are_filled_in_by_the_api_server() -> Result<()> {
         kubectl::with_input(&["create", "--dry-run=server", "-o", "json", "-f", "-"], tenant).await?;
     let stored: serde_json::Value = serde_json::from_str(&stored)?;
     ensure!(
-        stored["spec"]["quota"] == serde_json::json!({"pods": 10, "cpu": "2", "memory": "2Gi"}),
+        stored["spec"]["state"] == "Active" && stored["spec"]["deletionPolicy"] == "Retain",
         "{stored:#}"
     );
     Ok(())

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use konstruct_kind_tests::datastores::{Postgres, Redis};
 use konstruct_kind_tests::objects::{Kind, await_gone, await_status, text};
 use konstruct_kind_tests::tenant::PATIENCE;
-use konstruct_kind_tests::{Cluster, TestTenant, kubectl};
+use konstruct_kind_tests::{Cluster, TestTenant, kubectl, platform};
 use kube::api::ListParams;
 
 #[tokio::test]
@@ -71,13 +71,17 @@ async fn a_namespace_that_exists_is_refused_and_untouched() -> Result<()> {
     let tenant = TestTenant::new(&cluster, "taken");
     let namespace = tenant.namespace();
     // With the label that our own namespaces carry: a label is no proof of ownership.
-    kubectl::apply(&format!(
+    let theirs = format!(
         "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{konstruct.dev/tenant: {}, \
          app.kubernetes.io/managed-by: konstruct}}}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: theirs, \
          namespace: {namespace}}}\n",
         tenant.slug
-    ))
-    .await?;
+    );
+    // The operator's name is borrowed: nobody else may make such a namespace, but one may be older than the guard.
+    let (theirs_namespace, theirs_config) = theirs.split_once("---\n").unwrap_or_default();
+    let as_operator = format!("--as={}", platform::OPERATOR);
+    kubectl::with_input(&["create", &as_operator, "-f", "-"], theirs_namespace).await?;
+    kubectl::apply(theirs_config).await?;
     let before = cluster.cluster_api(Kind::Namespace).get(&namespace).await?;
 
     kubectl::apply(&tenant.tenant_yaml()).await?;

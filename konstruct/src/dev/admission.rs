@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant, admission};
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant, admission};
 use konstruct_domain::{Slug, TenantId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ pub(crate) type Secrets = HashMap<(String, String), BTreeMap<String, Vec<u8>>>;
 /// Everything that is declared, in the order of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
+    pub(crate) plans: Vec<Object<Plan>>,
     pub(crate) tenants: Vec<Object<Tenant>>,
     pub(crate) providers: Vec<Object<LLMProvider>>,
     pub(crate) agents: Vec<Object<Agent>>,
@@ -111,7 +112,7 @@ impl Admission {
             self.unknown = true;
             return problems.push(source.problem("metadata.name", "is missing: give the object a name"));
         }
-        if kind != "Tenant" && identity.namespace.is_empty() {
+        if !matches!(kind, "Tenant" | "Plan") && identity.namespace.is_empty() {
             let message = "is missing: write the tenant's namespace, kt- and its slug";
             return problems.push(source.problem("metadata.namespace", message));
         }
@@ -137,6 +138,7 @@ impl Admission {
         all.sort_by_key(|(_, accepted)| accepted.created);
         for (identity, accepted) in all {
             match identity.kind.as_str() {
+                "Plan" => keep(&mut objects.plans, identity, accepted, problems),
                 "Tenant" => keep(&mut objects.tenants, identity, accepted, problems),
                 "LLMProvider" => keep(&mut objects.providers, identity, accepted, problems),
                 "Agent" => keep(&mut objects.agents, identity, accepted, problems),

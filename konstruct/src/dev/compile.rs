@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use konstruct_controllers::channel_connection::dereference::AgentState;
 use konstruct_controllers::{agent, channel_connection, llm_provider, tenant};
+use konstruct_crds::{Limits, TenantState};
 use konstruct_domain::snapshot::{
-    AgentSnapshot, ConnectionSnapshot, ProviderEndpoint, ProviderOwner, ProviderSnapshot, SecretField,
+    AgentSnapshot, ConnectionSnapshot, Pause, ProviderEndpoint, ProviderOwner, ProviderSnapshot, SecretField,
     TenantSnapshot,
 };
 use konstruct_domain::{Kind, Slug, TenantId};
@@ -54,6 +55,10 @@ pub(crate) struct Item {
 pub(crate) struct CompiledTenant {
     pub(crate) id: TenantId,
     pub(crate) display_name: String,
+    pub(crate) state: TenantState,
+    pub(crate) limits: Limits,
+    /// Present while the tenant is suspended.
+    pub(crate) pause: Option<Pause>,
 }
 
 /// What the declared objects come to.
@@ -77,9 +82,18 @@ pub(crate) struct Known<'a> {
 }
 
 impl Compiled {
-    fn tenant_of(&self, namespace: &str) -> Option<(Slug, TenantId)> {
+    fn tenant_of(&self, namespace: &str) -> Option<(Slug, CompiledTenant)> {
         let owner = self.tenants.iter().find(|(slug, _)| slug.namespace() == namespace);
-        owner.map(|(slug, tenant)| (slug.clone(), tenant.id))
+        owner.map(|(slug, tenant)| (slug.clone(), tenant.clone()))
+    }
+
+    /// Whether a role runs that loads it: the runtime of a suspended tenant does not.
+    pub(crate) fn is_served(&self, key: &Key) -> bool {
+        let stopped = self
+            .tenants
+            .values()
+            .any(|tenant| tenant.id == key.tenant && tenant.state != TenantState::Active);
+        !(stopped && matches!(key.kind, Kind::Tenant | Kind::Agent))
     }
 
     /// The tenant's name for people; the platform's own word for what it shares.
@@ -149,13 +163,19 @@ pub(crate) fn compile(objects: &Objects, known: &Known<'_>) -> Result<Compiled, 
 fn compile_tenants(objects: &Objects, compiled: &mut Compiled) {
     for declared in &objects.tenants {
         compiled.slugs.extend(declared.object.spec.slug.parse::<Slug>());
-        let found = lookup::of_tenant(&declared.object, &objects.tenants);
+        let found = lookup::of_tenant(&declared.object, objects);
         match tenant::validate::validate(&declared.object, &found) {
             Ok(valid) => {
                 let snapshot = tenant::build::snapshot(&valid);
                 let key = Key { tenant: found.id, kind: Kind::Tenant, name: snapshot.slug.to_string() };
-                let display_name = snapshot.display_name.clone();
-                compiled.tenants.insert(snapshot.slug.clone(), CompiledTenant { id: found.id, display_name });
+                let tenant = CompiledTenant {
+                    id: found.id,
+                    display_name: snapshot.display_name.clone(),
+                    state: declared.object.spec.state,
+                    limits: valid.limits(),
+                    pause: channel_connection::dereference::pause(&declared.object),
+                };
+                compiled.tenants.insert(snapshot.slug.clone(), tenant);
                 compiled.declared.insert(key.clone());
                 compiled.items.insert(key, declared.item(Snapshot::Tenant(snapshot), Vec::new(), None));
             }
@@ -168,8 +188,11 @@ fn compile_providers(objects: &Objects, known: &Known<'_>, compiled: &mut Compil
     for declared in &objects.providers {
         let namespace = declared.object.namespace().unwrap_or_default();
         let shared = namespace == SYSTEM_NAMESPACE;
-        let owner =
-            if shared { Some(TenantId::PLATFORM) } else { compiled.tenant_of(&namespace).map(|(_, id)| id) };
+        let owner = if shared {
+            Some(TenantId::PLATFORM)
+        } else {
+            compiled.tenant_of(&namespace).map(|(_, tenant)| tenant.id)
+        };
         let Some(tenant) = owner else {
             compiled.refuse_namespace(declared, &namespace);
             continue;
@@ -196,14 +219,17 @@ fn compile_agents(objects: &Objects, known: &Known<'_>, compiled: &mut Compiled)
             compiled.refuse_namespace(declared, &namespace);
             continue;
         };
-        let key = Key { tenant, kind: Kind::Agent, name: declared.object.name_any() };
-        compiled.declared.insert(key.clone());
-        let found = lookup::of_agent(slug, tenant, &objects.providers, |key| in_force(compiled, known, key));
+        let key = Key { tenant: tenant.id, kind: Kind::Agent, name: declared.object.name_any() };
+        let is_in_force = |key: &Key| in_force(compiled, known, key);
+        let found = lookup::of_agent(&declared.object, slug, &tenant, objects, is_in_force);
+        if found.over_limit.is_none() {
+            compiled.declared.insert(key.clone());
+        }
         match agent::validate::validate(&declared.object, &found) {
             Ok(valid) => {
                 let mut snapshot = agent::build::snapshot(&valid);
                 if let Some(model) = known.model
-                    && only_scripted(&snapshot, tenant, compiled)
+                    && only_scripted(&snapshot, tenant.id, compiled)
                 {
                     model.lead(&mut snapshot);
                 }
@@ -225,15 +251,20 @@ fn compile_connections(
             compiled.refuse_namespace(declared, &namespace);
             continue;
         };
-        let key = Key { tenant, kind: Kind::ChannelConnection, name: declared.object.name_any() };
-        compiled.declared.insert(key.clone());
-        let agent = Key { tenant, kind: Kind::Agent, name: declared.object.spec.agent.clone() };
+        if tenant.state == TenantState::Archived {
+            continue;
+        }
+        let key = Key { tenant: tenant.id, kind: Kind::ChannelConnection, name: declared.object.name_any() };
+        let agent = Key { tenant: tenant.id, kind: Kind::Agent, name: declared.object.spec.agent.clone() };
         let agent = match (compiled.declared.contains(&agent), in_force(compiled, known, &agent)) {
             (false, _) => AgentState::Missing,
             (true, false) => AgentState::NotCompiled,
             (true, true) => AgentState::Compiled,
         };
-        let found = lookup::of_connection(&declared.object, tenant, agent, objects, known.keyring)?;
+        let found = lookup::of_connection(&declared.object, &tenant, agent, objects, known.keyring)?;
+        if found.over_limit.is_none() {
+            compiled.declared.insert(key.clone());
+        }
         match channel_connection::validate::validate(&declared.object, &found) {
             Ok(valid) => {
                 let account = valid.account().map(|(kind, account)| (kind.to_owned(), account.to_owned()));

@@ -1,27 +1,56 @@
 //! What objects refer to, found among the declared ones: the counterpart of the operator's `dereference`.
 
+use std::sync::Arc;
+
 use konstruct_controllers::agent::{self, ProviderFacts};
 use konstruct_controllers::channel_connection::dereference::{AgentState, older};
 use konstruct_controllers::framework::ownership::Ownership;
 use konstruct_controllers::framework::secrets::{self, SecretLookup};
+use konstruct_controllers::framework::surplus::surplus;
+use konstruct_controllers::tenant::PlanLookup;
 use konstruct_controllers::{channel_connection, llm_provider, tenant};
-use konstruct_crds::{ChannelConnection, LLMProvider, SecretKeyRef, Tenant};
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, SecretKeyRef, Tenant};
 use konstruct_domain::snapshot::SecretField;
 use konstruct_domain::{Kind, Slug, TenantId};
 use konstruct_store::{KeyError, Keyring};
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::admission::{Object, Objects, Secrets};
-use super::compile::{Key, SYSTEM_NAMESPACE};
+use super::compile::{CompiledTenant, Key, SYSTEM_NAMESPACE};
 
 /// No namespace is in the way and no pod needs room in a quota.
-pub(crate) fn of_tenant(tenant: &Tenant, all: &[Object<Tenant>]) -> tenant::Dereferenced {
+pub(crate) fn of_tenant(tenant: &Tenant, objects: &Objects) -> tenant::Dereferenced {
+    let all = &objects.tenants;
     let same_slug = |other: &&Object<Tenant>| other.object.spec.slug == tenant.spec.slug;
     let oldest =
         all.iter().filter(same_slug).min_by_key(|other| other.object.metadata.creation_timestamp.clone());
     let older = oldest.map(|oldest| oldest.object.name_any()).filter(|name| *name != tenant.name_any());
     let id = tenant.spec.slug.parse().map_or(TenantId::PLATFORM, |slug| TenantId::from_slug(&slug));
-    tenant::Dereferenced { id, namespace: Ownership::Vacant, older_with_slug: older, runtime: None }
+    tenant::Dereferenced {
+        id,
+        namespace: Ownership::Vacant,
+        older_with_slug: older,
+        runtime: None,
+        plan: plan(tenant, &objects.plans),
+        // Said on the agents and connections themselves: dev shows no status.
+        surplus: tenant::Surplus::default(),
+    }
+}
+
+fn plan(tenant: &Tenant, plans: &[Object<Plan>]) -> PlanLookup {
+    let Some(name) = &tenant.spec.plan else { return PlanLookup::NotNamed };
+    match plans.iter().find(|plan| plan.object.name_any() == *name) {
+        Some(plan) => PlanLookup::Found(plan.object.spec.clone()),
+        None => PlanLookup::Missing(name.clone()),
+    }
+}
+
+/// The limit, if the older objects of the namespace fill it.
+fn over_limit<K: Resource + Clone>(object: &K, limit: Option<u16>, all: &[Object<K>]) -> Option<u16> {
+    let limit = limit?;
+    let of_namespace = all.iter().filter(|other| other.object.meta().namespace == object.meta().namespace);
+    let competitors: Vec<Arc<K>> = of_namespace.map(|other| Arc::new(other.object.clone())).collect();
+    surplus(&competitors, limit).contains(&object.name_any()).then_some(limit)
 }
 
 pub(crate) fn of_provider(
@@ -38,14 +67,17 @@ pub(crate) fn of_provider(
 }
 
 pub(crate) fn of_agent(
+    agent: &Agent,
     slug: Slug,
-    tenant: TenantId,
-    providers: &[Object<LLMProvider>],
+    tenant: &CompiledTenant,
+    objects: &Objects,
     in_force: impl Fn(&Key) -> bool,
 ) -> agent::Dereferenced {
     let in_namespace = |namespace: &str, owner: TenantId, shared: bool| {
-        let of_it =
-            providers.iter().filter(|declared| declared.object.namespace().as_deref() == Some(namespace));
+        let of_it = objects
+            .providers
+            .iter()
+            .filter(|declared| declared.object.namespace().as_deref() == Some(namespace));
         let facts = of_it.map(|declared| {
             let name = declared.object.name_any();
             let compiled = in_force(&Key { tenant: owner, kind: Kind::LLMProvider, name: name.clone() });
@@ -54,15 +86,16 @@ pub(crate) fn of_agent(
         facts.collect()
     };
     agent::Dereferenced {
-        own: in_namespace(&slug.namespace(), tenant, false),
+        own: in_namespace(&slug.namespace(), tenant.id, false),
         shared: in_namespace(SYSTEM_NAMESPACE, TenantId::PLATFORM, true),
+        over_limit: over_limit(agent, tenant.limits.agents, &objects.agents),
         slug,
     }
 }
 
 pub(crate) fn of_connection(
     connection: &ChannelConnection,
-    tenant: TenantId,
+    tenant: &CompiledTenant,
     agent: AgentState,
     objects: &Objects,
     keyring: &Keyring,
@@ -79,7 +112,7 @@ pub(crate) fn of_connection(
         objects.connections.iter().filter(of_account).map(|declared| &declared.object)
     });
     Ok(channel_connection::Dereferenced {
-        public_id: keyring.public_id(tenant, &connection.name_any())?,
+        public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent,
         bot_token: look_up(SecretField::SlackBotToken, slack.map(|slack| &slack.bot_token_ref))?,
         signing_secret: look_up(
@@ -87,6 +120,8 @@ pub(crate) fn of_connection(
             slack.and_then(|slack| slack.signing_secret_ref.as_ref()),
         )?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),
+        over_limit: over_limit(connection, tenant.limits.channels, &objects.connections),
+        pause: tenant.pause.clone(),
     })
 }
 

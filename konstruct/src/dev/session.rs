@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use konstruct_ai_gateway::LocalTokens;
+use konstruct_crds::TenantState;
 use konstruct_domain::revision::Revision;
 use konstruct_queue::Bus;
 use secrecy::SecretString;
@@ -117,11 +118,16 @@ impl Session {
             if self.compiled.tenants.get(slug) != Some(tenant) {
                 self.publisher.provision(slug, tenant).await?;
             }
-            self.runtimes.ensure(&self.services, slug, tenant.id)?;
+            if tenant.state == TenantState::Active {
+                self.runtimes.ensure(&self.services, slug, tenant.id)?;
+            } else {
+                self.runtimes.stop(slug).await;
+            }
         }
         let changes = self.publisher.publish(&compiled).await?;
         said.extend(changes.published.iter().map(|(key, _)| format!("in force: {}", compiled.describe(key))));
-        self.awaited = changes.published;
+        let served = changes.published.into_iter().filter(|(key, _)| compiled.is_served(key));
+        self.awaited = served.collect();
         self.room.set_workspaces(self.workspaces(&compiled));
 
         let mut problems: Vec<Problem> =

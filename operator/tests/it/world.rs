@@ -67,8 +67,7 @@ impl World {
     /// A Tenant of the test's own, as a user declares it.
     pub(crate) async fn declare_tenant(&self, stem: &str) -> (Tenant, Slug) {
         let slug = unique_slug(stem);
-        let tenant =
-            json!({"metadata": {"name": slug.as_str()}, "spec": {"displayName": stem, "slug": slug}});
+        let tenant = json!({"metadata": {"name": slug.as_str()}, "spec": {"displayName": stem, "slug": slug, "deletionPolicy": "Delete"}});
         (create(&self.everywhere(), tenant).await, slug)
     }
 

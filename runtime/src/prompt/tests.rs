@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn tenant() -> TenantSnapshot {
-    TenantSnapshot { slug: "acme".parse().unwrap(), display_name: "Acme Ltd".into() }
+    TenantSnapshot { slug: "acme".parse().unwrap(), display_name: "Acme Ltd".into(), concurrent_turns: None }
 }
 
 fn agent(role: &str, persona: &str, instructions: &str) -> AgentSnapshot {

@@ -31,5 +31,6 @@ pub(crate) fn connection(agent: &str) -> ConnectionSnapshot {
         agent: agent.parse().unwrap(),
         public_id: "public".into(),
         channel: ChannelSnapshot::WebChat(WebChatSnapshot { title: "Chat".into(), greeting: String::new() }),
+        pause: None,
     }
 }

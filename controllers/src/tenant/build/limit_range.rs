@@ -10,8 +10,8 @@ use crate::framework::names::TenantRef;
 pub(super) fn build(tenant: &TenantRef) -> LimitRange {
     let item = LimitRangeItem {
         type_: "Container".to_owned(),
-        default: Some(amounts("200m", "128Mi")),
-        default_request: Some(amounts("10m", "32Mi")),
+        default: Some(amounts("200m", "128Mi", "64Mi")),
+        default_request: Some(amounts("10m", "32Mi", "16Mi")),
         ..LimitRangeItem::default()
     };
     LimitRange {
@@ -20,9 +20,10 @@ pub(super) fn build(tenant: &TenantRef) -> LimitRange {
     }
 }
 
-fn amounts(cpu: &str, memory: &str) -> BTreeMap<String, Quantity> {
+fn amounts(cpu: &str, memory: &str, ephemeral_storage: &str) -> BTreeMap<String, Quantity> {
     BTreeMap::from([
         ("cpu".to_owned(), Quantity(cpu.to_owned())),
         ("memory".to_owned(), Quantity(memory.to_owned())),
+        ("ephemeral-storage".to_owned(), Quantity(ephemeral_storage.to_owned())),
     ])
 }

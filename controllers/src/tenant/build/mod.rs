@@ -54,7 +54,7 @@ pub fn boundary(valid: &Validated, settings: &Settings) -> Boundary<Prepared> {
     Boundary {
         namespace: namespace::build(tenant),
         network_policies: network_policies::build(tenant, &settings.network),
-        resource_quota: resource_quota::build(tenant, &valid.quota),
+        resource_quota: resource_quota::build(tenant, &valid.entitlement),
         limit_range: limit_range::build(tenant),
         service_account: service_account::build(tenant),
         role_binding: role_binding::build(tenant, settings),
@@ -64,11 +64,14 @@ pub fn boundary(valid: &Validated, settings: &Settings) -> Boundary<Prepared> {
 
 pub fn workload(valid: &Validated, settings: &Settings, credentials: &Credentials) -> Workload<Prepared> {
     let secret = runtime_secret::build(&valid.tenant, settings, credentials);
-    let deployment =
-        runtime_deployment::build(&valid.tenant, &settings.runtime, &runtime_secret::hash(&secret));
+    let deployment = runtime_deployment::build(valid, &settings.runtime, &runtime_secret::hash(&secret));
     Workload { secret, deployment, stage: PhantomData }
 }
 
 pub fn snapshot(valid: &Validated) -> TenantSnapshot {
-    TenantSnapshot { slug: valid.tenant.slug.clone(), display_name: valid.display_name.clone() }
+    TenantSnapshot {
+        slug: valid.tenant.slug.clone(),
+        display_name: valid.display_name.clone(),
+        concurrent_turns: valid.entitlement.limits.concurrent_turns,
+    }
 }

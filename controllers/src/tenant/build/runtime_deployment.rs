@@ -11,11 +11,14 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use konstruct_crds::{Scheduling, TenantState, Toleration};
 use kube::api::ObjectMeta;
 
 use super::runtime_secret::{DATABASE_URL, REDIS_URL};
 use crate::framework::names::{RUNTIME, SECRET_HASH, TenantRef, runtime_labels};
+use crate::framework::quantity;
 use crate::settings::{ADMIN_PORT, RuntimeSettings, TOKEN_AUDIENCE};
+use crate::tenant::Validated;
 
 const SECRETS: &str = "/var/run/konstruct/secrets";
 const TOKEN: &str = "/var/run/konstruct/token";
@@ -25,22 +28,26 @@ const TOKEN_SECONDS: i64 = 3600;
 const USER: i64 = 65532;
 /// Files that the pod's group may read and nobody may change.
 const FILE_MODE: i32 = 0o440;
+/// The root file system is read-only: this is for the log that the node keeps.
+const EPHEMERAL_STORAGE_REQUEST: &str = "16Mi";
+const EPHEMERAL_STORAGE_LIMIT: &str = "64Mi";
 
-pub(super) fn build(tenant: &TenantRef, settings: &RuntimeSettings, secret_hash: &str) -> Deployment {
+pub(super) fn build(valid: &Validated, settings: &RuntimeSettings, secret_hash: &str) -> Deployment {
+    let tenant = &valid.tenant;
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod_labels(tenant)),
             annotations: Some(BTreeMap::from([(SECRET_HASH.to_owned(), secret_hash.to_owned())])),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(tenant, settings)),
+        spec: Some(pod(valid, settings)),
     };
     let mut metadata = tenant.child(RUNTIME);
     metadata.labels.get_or_insert_default().extend(runtime_labels());
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            replicas: Some(1),
+            replicas: Some(i32::from(valid.state == TenantState::Active)),
             selector: LabelSelector { match_labels: Some(runtime_labels()), ..LabelSelector::default() },
             strategy: Some(one_after_the_other()),
             revision_history_limit: Some(2),
@@ -68,7 +75,9 @@ fn pod_labels(tenant: &TenantRef) -> BTreeMap<String, String> {
     labels
 }
 
-fn pod(tenant: &TenantRef, settings: &RuntimeSettings) -> PodSpec {
+fn pod(valid: &Validated, settings: &RuntimeSettings) -> PodSpec {
+    // Named one by one: a field of the spec that nobody uses does not compile.
+    let Scheduling { runtime_class_name, node_selector, tolerations } = &valid.scheduling;
     PodSpec {
         service_account_name: Some(RUNTIME.to_owned()),
         // No Kubernetes API for the runtime: neither a token nor the addresses of services.
@@ -85,13 +94,28 @@ fn pod(tenant: &TenantRef, settings: &RuntimeSettings) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        containers: vec![container(tenant, settings)],
+        containers: vec![container(valid, settings)],
         volumes: Some(vec![secrets_volume(), token_volume()]),
+        runtime_class_name: runtime_class_name.clone(),
+        node_selector: (!node_selector.is_empty()).then(|| node_selector.clone()),
+        tolerations: (!tolerations.is_empty()).then(|| tolerations.iter().map(toleration).collect()),
         ..PodSpec::default()
     }
 }
 
-fn container(tenant: &TenantRef, settings: &RuntimeSettings) -> Container {
+fn toleration(declared: &Toleration) -> k8s_openapi::api::core::v1::Toleration {
+    let Toleration { key, value, effect } = declared;
+    k8s_openapi::api::core::v1::Toleration {
+        key: Some(key.clone()),
+        operator: Some(if value.is_some() { "Equal" } else { "Exists" }.to_owned()),
+        value: value.clone(),
+        effect: effect.map(|effect| effect.as_str().to_owned()),
+        ..k8s_openapi::api::core::v1::Toleration::default()
+    }
+}
+
+fn container(valid: &Validated, settings: &RuntimeSettings) -> Container {
+    let tenant = &valid.tenant;
     let args = [
         "runtime".to_owned(),
         format!("--tenant={}", tenant.id),
@@ -113,7 +137,7 @@ fn container(tenant: &TenantRef, settings: &RuntimeSettings) -> Container {
             protocol: Some("TCP".to_owned()),
             ..ContainerPort::default()
         }]),
-        resources: Some(resources(settings)),
+        resources: Some(resources(valid, settings)),
         // A pod without its database is not broken: it is not ready, and restarting it would not help.
         liveness_probe: Some(probe("/livez", 10)),
         readiness_probe: Some(probe("/readyz", 2)),
@@ -131,16 +155,26 @@ fn container(tenant: &TenantRef, settings: &RuntimeSettings) -> Container {
     }
 }
 
-fn resources(settings: &RuntimeSettings) -> ResourceRequirements {
-    let amounts = |cpu: &str, memory: &str| {
-        BTreeMap::from([
-            ("cpu".to_owned(), Quantity(cpu.to_owned())),
-            ("memory".to_owned(), Quantity(memory.to_owned())),
-        ])
+/// The limits of the plan, else of the settings. A request above its limit would be refused.
+fn resources(valid: &Validated, settings: &RuntimeSettings) -> ResourceRequirements {
+    let amounts = |cpu: &str, memory: &str, ephemeral_storage: &str| {
+        let amounts = [("cpu", cpu), ("memory", memory), ("ephemeral-storage", ephemeral_storage)];
+        amounts.map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned()))).into()
+    };
+    let (cpu, memory) = match &valid.entitlement.runtime {
+        Some(size) => (&size.cpu, &size.memory),
+        None => (&settings.cpu_limit, &settings.memory_limit),
+    };
+    let at_most = |request: &'_ String, limit: &'_ String| {
+        if quantity::milli(request) > quantity::milli(limit) { limit.clone() } else { request.clone() }
     };
     ResourceRequirements {
-        requests: Some(amounts(&settings.cpu_request, &settings.memory_request)),
-        limits: Some(amounts(&settings.cpu_limit, &settings.memory_limit)),
+        requests: Some(amounts(
+            &at_most(&settings.cpu_request, cpu),
+            &at_most(&settings.memory_request, memory),
+            EPHEMERAL_STORAGE_REQUEST,
+        )),
+        limits: Some(amounts(cpu, memory, EPHEMERAL_STORAGE_LIMIT)),
         ..ResourceRequirements::default()
     }
 }

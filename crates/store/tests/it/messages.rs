@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use konstruct_domain::message::{Addressing, Speaker};
 use konstruct_domain::revision::Revision;
+use konstruct_domain::snapshot::{ConnectionSnapshot, Pause};
 use konstruct_store::{Accepted, Error, Turn, TurnOutcome};
 
 use crate::world::{World, message, web_chat};
@@ -84,6 +85,41 @@ async fn a_follow_up_counts_only_where_the_employee_takes_part() {
     world.gateway.accept(world.acme.id, &web_chat(), &message("thread", 1)).await.unwrap();
     let accepted = world.gateway.accept(world.acme.id, &web_chat(), &follow_up).await.unwrap();
     assert!(matches!(accepted, Accepted::New { .. }));
+}
+
+/// Senders of a suspended tenant hear of it once in each pause, and what they wrote is answered after it.
+#[tokio::test]
+async fn a_pause_is_told_once_and_loses_nothing() {
+    let world = World::new().await;
+    let paused = |id: &str| ConnectionSnapshot {
+        pause: Some(Pause { id: id.to_owned(), notice: "Back soon.".to_owned() }),
+        ..web_chat()
+    };
+    let accept = async |connection: ConnectionSnapshot, number: u32| {
+        let accepted =
+            world.gateway.accept(world.acme.id, &connection, &message("c1", number)).await.unwrap();
+        match accepted {
+            Accepted::New { notice, .. } => notice,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(accept(paused("1"), 1).await);
+    assert!(!accept(paused("1"), 2).await, "the same pause");
+    assert!(accept(paused("2"), 3).await, "another pause");
+    assert!(!accept(web_chat(), 4).await, "no pause");
+
+    let first = world.gateway.claim_outbox(world.acme.id, "sender").await.unwrap().unwrap();
+    assert_eq!(first.text, "Back soon.");
+    let claim = world.acme.runtime.claim("worker", LEASE).await.unwrap().unwrap();
+    assert_eq!(claim.messages.len(), 4, "all wait for an answer");
+    // A notice that comes in while a turn is worked on: both keep their place.
+    assert!(accept(paused("3"), 5).await);
+    let completed = world.acme.runtime.complete(&claim, &answer("Here I am.")).await.unwrap();
+    assert_eq!(completed.last_seq, 3 + 4 + 1);
+    let lines = world.gateway.chat_lines(world.acme.id, claim.conversation, 0).await.unwrap();
+    let seqs: Vec<i64> = lines.iter().map(|line| line.seq).collect();
+    assert_eq!(seqs, (1..=8).collect::<Vec<i64>>(), "without gaps");
+    assert_eq!(lines[7].text, "Here I am.");
 }
 
 #[tokio::test]

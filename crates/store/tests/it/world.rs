@@ -57,6 +57,7 @@ pub(crate) fn web_chat() -> ConnectionSnapshot {
             title: "Chat".to_owned(),
             greeting: String::new(),
         }),
+        pause: None,
     }
 }
 

@@ -27,7 +27,12 @@ pub(super) fn page() -> String {
 }
 
 fn kinds_with(condition: ConditionType) -> String {
-    let kinds: Vec<String> = konstruct_crds::all().into_iter().map(|crd| crd.spec.names.kind).collect();
+    // A Plan has no status.
+    let kinds: Vec<String> = konstruct_crds::all()
+        .into_iter()
+        .map(|crd| crd.spec.names.kind)
+        .filter(|kind| !conditions_of(kind).is_empty())
+        .collect();
     let having: Vec<&str> =
         kinds.iter().map(String::as_str).filter(|kind| conditions_of(kind).contains(&condition)).collect();
     if having.len() == kinds.len() { "all".to_owned() } else { having.join(", ") }

@@ -1,0 +1,169 @@
+//! What a tenant may have: its plan, narrowed by what the Tenant says itself. Pure.
+
+use konstruct_crds::{Limits, PlanSpec, Quota, Reason, RuntimeSize, TenantSpec};
+
+use crate::Problem;
+use crate::framework::quantity;
+
+/// A tenant without a plan that says nothing itself.
+const PODS: u16 = 10;
+const CPU: &str = "2";
+const MEMORY: &str = "2Gi";
+const EPHEMERAL_STORAGE: &str = "2Gi";
+const SECRETS: u16 = 100;
+const CONFIG_MAPS: u16 = 20;
+
+/// What a tenant may have, with every blank filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entitlement {
+    pub limits: Limits,
+    pub quota: FullQuota,
+    /// None: as the operator's settings say.
+    pub runtime: Option<RuntimeSize>,
+}
+
+/// A quota without blanks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FullQuota {
+    pub pods: u16,
+    pub cpu: String,
+    pub memory: String,
+    pub ephemeral_storage: String,
+    pub secrets: u16,
+    pub config_maps: u16,
+}
+
+/// The Tenant's own word counts where it asks for less than the plan, or may exceed it; else it is a problem.
+pub fn entitlement(tenant: &TenantSpec, plan: Option<&PlanSpec>) -> Result<Entitlement, Vec<Problem>> {
+    let nothing = PlanSpec { limits: Limits::default(), quota: Quota::default(), runtime: None };
+    let PlanSpec { limits, quota, runtime } = plan.unwrap_or(&nothing);
+    let mut narrowing = Narrowing { may_exceed: tenant.exceed_plan || plan.is_none(), problems: Vec::new() };
+    let entitlement = Entitlement {
+        limits: Limits {
+            agents: narrowing.count("spec.limits.agents", tenant.limits.agents, limits.agents),
+            channels: narrowing.count("spec.limits.channels", tenant.limits.channels, limits.channels),
+            concurrent_turns: narrowing.count(
+                "spec.limits.concurrentTurns",
+                tenant.limits.concurrent_turns,
+                limits.concurrent_turns,
+            ),
+        },
+        quota: narrowing.quota(&tenant.quota, quota),
+        runtime: runtime.clone(),
+    };
+    if narrowing.problems.is_empty() { Ok(entitlement) } else { Err(narrowing.problems) }
+}
+
+struct Narrowing {
+    may_exceed: bool,
+    problems: Vec<Problem>,
+}
+
+impl Narrowing {
+    fn quota(&mut self, own: &Quota, plan: &Quota) -> FullQuota {
+        // Named one by one: a field that nobody enforces does not compile.
+        let Quota { pods, cpu, memory, ephemeral_storage, secrets, config_maps } = own;
+        let text = |value: Option<String>, default: &str| value.unwrap_or_else(|| default.to_owned());
+        FullQuota {
+            pods: self.count("spec.quota.pods", *pods, plan.pods).unwrap_or(PODS),
+            cpu: text(self.amount("spec.quota.cpu", cpu.as_ref(), plan.cpu.as_ref()), CPU),
+            memory: text(self.amount("spec.quota.memory", memory.as_ref(), plan.memory.as_ref()), MEMORY),
+            ephemeral_storage: text(
+                self.amount(
+                    "spec.quota.ephemeralStorage",
+                    ephemeral_storage.as_ref(),
+                    plan.ephemeral_storage.as_ref(),
+                ),
+                EPHEMERAL_STORAGE,
+            ),
+            secrets: self.count("spec.quota.secrets", *secrets, plan.secrets).unwrap_or(SECRETS),
+            config_maps: self
+                .count("spec.quota.configMaps", *config_maps, plan.config_maps)
+                .unwrap_or(CONFIG_MAPS),
+        }
+    }
+
+    fn count(&mut self, field: &str, own: Option<u16>, plan: Option<u16>) -> Option<u16> {
+        if let (Some(own), Some(plan)) = (own, plan)
+            && own > plan
+        {
+            self.above(field, &own.to_string(), &plan.to_string());
+        }
+        own.or(plan)
+    }
+
+    fn amount(&mut self, field: &str, own: Option<&String>, plan: Option<&String>) -> Option<String> {
+        if let (Some(own), Some(plan)) = (own, plan)
+            && quantity::milli(own) > quantity::milli(plan)
+        {
+            self.above(field, own, plan);
+        }
+        own.or(plan).cloned()
+    }
+
+    fn above(&mut self, field: &str, own: &str, plan: &str) {
+        if !self.may_exceed {
+            let message = format!(
+                "{own} is more than the plan's {plan}: lower it, or ask the platform's administrator for a larger \
+                 plan or for exceedPlan"
+            );
+            self.problems.push(Problem::new(Reason::AbovePlan, field, message));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plan() -> PlanSpec {
+        serde_json::from_value(json!({
+            "limits": {"agents": 10, "concurrentTurns": 4},
+            "quota": {"pods": 5, "cpu": "2", "memory": "2Gi"},
+            "runtime": {"cpu": "250m", "memory": "64Mi"}
+        }))
+        .unwrap()
+    }
+
+    fn tenant(more: &serde_json::Value) -> TenantSpec {
+        let mut spec = json!({"displayName": "Acme", "slug": "acme"});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn the_plan_fills_in_what_the_tenant_leaves_open() {
+        let found = entitlement(&tenant(&json!({})), Some(&plan())).unwrap();
+        assert_eq!((found.limits.agents, found.limits.channels), (Some(10), None));
+        assert_eq!((found.quota.pods, found.quota.cpu.as_str()), (5, "2"));
+        assert_eq!(found.quota.secrets, SECRETS);
+        assert_eq!(found.runtime.unwrap().memory, "64Mi");
+    }
+
+    #[test]
+    fn a_tenant_may_be_narrowed_and_not_widened() {
+        let narrowed = tenant(&json!({"limits": {"agents": 2, "channels": 3}, "quota": {"cpu": "500m"}}));
+        let found = entitlement(&narrowed, Some(&plan())).unwrap();
+        assert_eq!((found.limits.agents, found.limits.channels), (Some(2), Some(3)));
+        assert_eq!(found.quota.cpu, "500m");
+
+        let widened = json!({"limits": {"agents": 11}, "quota": {"memory": "2049Mi", "pods": 6}});
+        let problems = entitlement(&tenant(&widened), Some(&plan())).unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["spec.limits.agents", "spec.quota.pods", "spec.quota.memory"]);
+        assert!(problems.iter().all(|problem| problem.reason == Reason::AbovePlan));
+
+        let mut allowed = tenant(&widened);
+        allowed.exceed_plan = true;
+        assert_eq!(entitlement(&allowed, Some(&plan())).unwrap().limits.agents, Some(11));
+    }
+
+    #[test]
+    fn without_a_plan_the_tenant_has_its_own_word_and_the_defaults() {
+        let found = entitlement(&tenant(&json!({"quota": {"pods": 50}})), None).unwrap();
+        assert_eq!((found.quota.pods, found.quota.memory.as_str()), (50, MEMORY));
+        assert_eq!(found.limits, Limits::default());
+    }
+}
