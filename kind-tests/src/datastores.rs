@@ -41,6 +41,12 @@ impl Postgres {
         Ok(row.fetch_one(&mut self.connection).await?.get(0))
     }
 
+    /// Roles whose name is like the pattern.
+    pub async fn roles_like(&mut self, pattern: &str) -> Result<Vec<String>> {
+        let rows = sqlx::query("select rolname::text from pg_roles where rolname like $1").bind(pattern);
+        Ok(rows.fetch_all(&mut self.connection).await?.iter().map(|row| row.get(0)).collect())
+    }
+
     /// The tables that hold rows of a tenant, with how many. Which tables have a tenant is asked of the catalogue.
     pub async fn rows_of(&mut self, tenant: &str) -> Result<Vec<(String, i64)>> {
         let tables = sqlx::query(
@@ -91,8 +97,13 @@ impl Redis {
     }
 
     pub async fn has_user(&mut self, user: &str) -> Result<bool> {
+        Ok(self.users_with(user).await?.iter().any(|name| name == user))
+    }
+
+    /// Users whose name begins so.
+    pub async fn users_with(&mut self, prefix: &str) -> Result<Vec<String>> {
         let users: Vec<String> = redis::cmd("ACL").arg("USERS").query_async(&mut self.connection).await?;
-        Ok(users.iter().any(|name| name == user))
+        Ok(users.into_iter().filter(|name| name.starts_with(prefix)).collect())
     }
 
     /// The keys whose name holds a text.

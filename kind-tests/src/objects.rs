@@ -24,6 +24,7 @@ pub enum Kind {
     ResourceQuota,
     LimitRange,
     NetworkPolicy,
+    RoleBinding,
     Node,
     Event,
 }
@@ -45,6 +46,7 @@ impl Kind {
             Self::ResourceQuota => ("", "v1", "ResourceQuota", "resourcequotas"),
             Self::LimitRange => ("", "v1", "LimitRange", "limitranges"),
             Self::NetworkPolicy => ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies"),
+            Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
             Self::Node => ("", "v1", "Node", "nodes"),
             Self::Event => ("events.k8s.io", "v1", "Event", "events"),
         };

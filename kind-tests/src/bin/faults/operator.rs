@@ -1,0 +1,71 @@
+//! The operator under test: a process that is killed and starts again.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+pub(crate) struct Operator {
+    state: Arc<State>,
+    supervisor: JoinHandle<()>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// 0 while it does not run.
+    pid: AtomicU32,
+    starts: AtomicU32,
+}
+
+impl State {
+    /// `kill -9`, at once.
+    pub(crate) fn kill(&self) {
+        let pid = i32::try_from(self.pid.swap(0, Ordering::SeqCst)).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            // Gone already is as good.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+impl Operator {
+    /// Runs the script of `kind-tests/control-plane` with the proxy as its API server, for as long as this value lives.
+    pub(crate) fn start(state: Arc<State>, kubeconfig: &str) -> Result<Self> {
+        let script = std::env::var("KONSTRUCT_OPERATOR")
+            .context("KONSTRUCT_OPERATOR must name a script that runs the operator: use kind-tests/run --faults")?;
+        let kubeconfig = kubeconfig.to_owned();
+        let supervised = Arc::clone(&state);
+        let supervisor = tokio::spawn(async move {
+            loop {
+                match spawn(&script, &kubeconfig) {
+                    Ok(mut child) => {
+                        supervised.pid.store(child.id().unwrap_or(0), Ordering::SeqCst);
+                        supervised.starts.fetch_add(1, Ordering::SeqCst);
+                        let _ = child.wait().await;
+                    }
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+                }
+            }
+        });
+        Ok(Self { state, supervisor })
+    }
+
+    pub(crate) fn starts(&self) -> u32 {
+        self.state.starts.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+        self.state.kill();
+    }
+}
+
+fn spawn(script: &str, kubeconfig: &str) -> std::io::Result<Child> {
+    Command::new(script).env("KUBECONFIG", kubeconfig).stdin(Stdio::null()).kill_on_drop(true).spawn()
+}
