@@ -63,7 +63,7 @@ async fn try_out(case: &Case, namespace: &str) -> Result<Output> {
         .with_context(|| format!("{}: the object before the update", case.file))?;
     let replace = ["replace", "--dry-run=server", "--namespace", namespace, "-f", "-"];
     let output = kubectl::output(&replace, Some(&case.manifest)).await;
-    kubectl::with_input(&["delete", "--timeout=60s", "--namespace", namespace, "-f", "-"], previous).await?;
+    kubectl::with_input(&["delete", "--timeout=180s", "--namespace", namespace, "-f", "-"], previous).await?;
     output
 }
 
