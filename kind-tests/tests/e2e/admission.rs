@@ -72,7 +72,7 @@ async fn try_out(case: &Case, namespace: &str) -> Result<Output> {
             break output;
         }
     };
-    kubectl::with_input(&["delete", "--timeout=60s", "--namespace", namespace, "-f", "-"], previous).await?;
+    kubectl::with_input(&["delete", "--timeout=180s", "--namespace", namespace, "-f", "-"], previous).await?;
     output
 }
 
