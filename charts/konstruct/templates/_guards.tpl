@@ -81,7 +81,15 @@
 {{/* What the release was before tells the ConfigMap of the operator. */}}
 {{- define "konstruct.guardUpgrade" -}}
 {{- if and .Release.IsUpgrade (include "konstruct.connected" .) }}
-{{- $before := lookup "v1" "ConfigMap" .Release.Namespace (printf "%s-operator" (include "konstruct.fullname" .)) }}
+{{- $settings := printf "%s-operator" (include "konstruct.fullname" .) }}
+{{- $before := lookup "v1" "ConfigMap" .Release.Namespace $settings }}
+{{- $selector := include "konstruct.selector" (dict "root" . "role" "operator") | fromYaml }}
+{{- range (lookup "v1" "ConfigMap" .Release.Namespace "").items }}
+{{- $labels := .metadata.labels | default dict }}
+{{- if and (ne .metadata.name $settings) (deepEqual $selector (pick $labels "app.kubernetes.io/name" "app.kubernetes.io/instance")) }}
+{{- fail (printf "the release's objects are named like %s and would be named like %s, with Secrets and selectors of their own: leave fullnameOverride as it was" .metadata.name $settings) }}
+{{- end }}
+{{- end }}
 {{- $address := dig "data" "KONSTRUCT_TENANT_DATABASE_ADDRESS" "" $before }}
 {{- $new := printf "postgres://%s" (include "konstruct.postgresPlace" .) }}
 {{- if and $address (ne (regexReplaceAll "[?].*" $address "") (regexReplaceAll "[?].*" $new "")) (not .Values.upgrade.allowDatabaseChange) }}
