@@ -47,8 +47,8 @@ pub async fn define() -> Result<()> {
 /// Installs the platform over its definitions, and waits until it serves.
 pub async fn install(client: &Client) -> Result<()> {
     // A finished Job cannot be changed, and its image may be another one now.
-    kubectl::run(&["delete", "job", "konstruct-migrate", "--namespace", NAMESPACE, "--ignore-not-found"])
-        .await?;
+    let migrations = "--selector=app.kubernetes.io/name=konstruct-migrate";
+    kubectl::run(&["delete", "job", "--namespace", NAMESPACE, migrations]).await?;
     apply_rendered(&repository().join("kind-tests/fixtures")).await?;
     for (namespace, name) in [
         ("konstruct-data", "postgres"),

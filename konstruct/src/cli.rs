@@ -5,7 +5,7 @@ use std::future::Future;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{completion, crd, dev, healthcheck, migrate, retained, roles};
+use crate::{chat_check, completion, crd, dev, healthcheck, migrate, retained, roles};
 
 /// AI employees in the channels a team already uses, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
     Crd,
     /// Asks a readiness address; for probes in an image without a shell.
     Healthcheck(healthcheck::Args),
+    /// Says something on a web chat page and waits for the reply; for `helm test`.
+    ChatCheck(chat_check::Args),
     /// Prints completions for a shell.
     Completion(completion::Args),
 }
@@ -51,6 +53,7 @@ impl Cli {
             Command::Retained(args) => block_on(retained::run(args)),
             Command::Crd => crd::run(),
             Command::Healthcheck(args) => block_on(healthcheck::run(args)),
+            Command::ChatCheck(args) => block_on(chat_check::run(args)),
             Command::Completion(args) => completion::run(&args),
         }
     }

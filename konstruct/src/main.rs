@@ -1,5 +1,6 @@
 //! The one executable: `konstruct <role>`.
 
+mod chat_check;
 mod cli;
 mod completion;
 mod crd;

@@ -11,6 +11,9 @@ use clap::Args;
 use crate::report::say;
 use crate::workspace::Workspace;
 
+/// A chart reads only files of its own folder, so the definitions are there a second time.
+const DEFINITIONS: [&str; 2] = ["crds/generated", "charts/konstruct-crds/files"];
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// Write nothing; fail when a file would change.
@@ -68,10 +71,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()
 pub(crate) fn from_types() -> anyhow::Result<Vec<Output>> {
     let mut outputs = Vec::new();
     for crd in konstruct_crds::all() {
-        outputs.push(Output {
-            path: Path::new("crds/generated").join(konstruct_crds::file_name(&crd)),
-            content: konstruct_crds::to_yaml(&crd)?,
-        });
+        let content = konstruct_crds::to_yaml(&crd)?;
+        for folder in DEFINITIONS {
+            let path = Path::new(folder).join(konstruct_crds::file_name(&crd));
+            outputs.push(Output { path, content: content.clone() });
+        }
     }
     outputs.extend(reference::pages());
     Ok(outputs)

@@ -10,14 +10,17 @@ use serde::Deserialize;
 
 use crate::world::until;
 
-const FILES: [&str; 3] = ["namespace.yaml", "rbac-operator.yaml", "rbac-tenant-workload.yaml"];
+/// What the operator's rights are made of.
+const KINDS: [&str; 6] =
+    ["Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"];
 
 pub(crate) async fn install(client: &Client) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/install");
-    for file in FILES {
-        let text = std::fs::read_to_string(folder.join(file)).unwrap();
-        for document in serde_yaml::Deserializer::from_str(&text) {
-            apply(client, DynamicObject::deserialize(document).unwrap()).await;
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/install.yaml");
+    let text = std::fs::read_to_string(manifest).unwrap();
+    for document in serde_yaml::Deserializer::from_str(&text) {
+        let object = DynamicObject::deserialize(document).unwrap();
+        if object.types.as_ref().is_some_and(|types| KINDS.contains(&types.kind.as_str())) {
+            apply(client, object).await;
         }
     }
     for definition in konstruct_crds::all() {

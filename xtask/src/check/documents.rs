@@ -8,7 +8,7 @@ use crate::report::Finding;
 
 /// Folders with documents, besides the root itself.
 const FOLDERS: &[&str] =
-    &["", "docs", "docs/reference", "migrations", "manifests/install", "kind-tests/cluster"];
+    &["", "docs", "docs/reference", "migrations", "manifests", "kind-tests/cluster"];
 
 pub(super) fn findings(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();
