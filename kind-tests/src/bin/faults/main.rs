@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const QUIET: Duration = Duration::from_millis(1500);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-const KILLS: [Fault; 3] = [Fault::KillBeforeForwarding, Fault::KillBeforeAnswering, Fault::KillAfterAnswering];
+const KILLS: [Fault; 3] =
+    [Fault::KillBeforeForwarding, Fault::KillBeforeAnswering, Fault::KillAfterAnswering];
 const ERRORS: [Fault; 9] = [
     Fault::Answer(409),
     Fault::Answer(422),
@@ -59,11 +60,14 @@ impl Options {
                 "--errors" => options.faults = ERRORS.to_vec(),
                 "--every" => {
                     let number = arguments.next().and_then(|number| number.parse().ok());
-                    options.every = number.filter(|number| *number > 0).context("--every needs a number above 0")?;
+                    options.every =
+                        number.filter(|number| *number > 0).context("--every needs a number above 0")?;
                 }
                 name => match Scenario::ALL.into_iter().find(|scenario| scenario.name() == name) {
                     Some(scenario) => options.scenarios.push(scenario),
-                    None => bail!("{name:?} is no scenario: there are {:?}", Scenario::ALL.map(Scenario::name)),
+                    None => {
+                        bail!("{name:?} is no scenario: there are {:?}", Scenario::ALL.map(Scenario::name))
+                    }
                 },
             }
         }
@@ -82,7 +86,8 @@ async fn main() -> Result<()> {
     let (mut points, mut survived, mut skipped) = (0, 0, 0);
     let mut counter = 0;
     for scenario in options.scenarios {
-        let (reference, writes) = bench.learn(scenario).await.with_context(|| format!("learning {}", scenario.name()))?;
+        let (reference, writes) =
+            bench.learn(scenario).await.with_context(|| format!("learning {}", scenario.name()))?;
         say(&format!("{}: {writes} writes", scenario.name()))?;
         let mut subject = None;
         for at in 0..writes {
@@ -125,7 +130,8 @@ struct Bench {
 impl Bench {
     async fn set_up(cluster: Cluster) -> Result<Self> {
         let config = Config::infer().await.context("no cluster: set KUBECONFIG")?;
-        let certificates = config.root_cert.clone().context("the kubeconfig names no certificate authority")?;
+        let certificates =
+            config.root_cert.clone().context("the kubeconfig names no certificate authority")?;
         let certificates = certificates.iter().map(|der| reqwest::Certificate::from_der(der));
         let http = reqwest::Client::builder()
             .tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
@@ -134,7 +140,8 @@ impl Bench {
         let upstream = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let process = Arc::new(operator::State::default());
         let proxy = Proxy::start(http, upstream, Arc::clone(&process)).await?;
-        let token = std::env::var("KONSTRUCT_OPERATOR_TOKEN").context("KONSTRUCT_OPERATOR_TOKEN is missing")?;
+        let token =
+            std::env::var("KONSTRUCT_OPERATOR_TOKEN").context("KONSTRUCT_OPERATOR_TOKEN is missing")?;
         let folder = Folder::new()?;
         let kubeconfig = folder.write("kubeconfig", &kubeconfig(&proxy.address.to_string(), &token))?;
         let operator = Operator::start(process, &kubeconfig)?;

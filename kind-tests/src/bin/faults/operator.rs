@@ -35,8 +35,9 @@ impl State {
 impl Operator {
     /// Runs the script of `kind-tests/control-plane` with the proxy as its API server, for as long as this value lives.
     pub(crate) fn start(state: Arc<State>, kubeconfig: &str) -> Result<Self> {
-        let script = std::env::var("KONSTRUCT_OPERATOR")
-            .context("KONSTRUCT_OPERATOR must name a script that runs the operator: use kind-tests/run --faults")?;
+        let script = std::env::var("KONSTRUCT_OPERATOR").context(
+            "KONSTRUCT_OPERATOR must name a script that runs the operator: use kind-tests/run --faults",
+        )?;
         let kubeconfig = kubeconfig.to_owned();
         let supervised = Arc::clone(&state);
         let supervisor = tokio::spawn(async move {

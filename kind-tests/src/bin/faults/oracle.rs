@@ -7,9 +7,12 @@ use crate::scenario::Subject;
 
 /// Everything that is wrong with the history of one run.
 pub(crate) fn judge(writes: &[Write], subject: &Subject) -> Vec<String> {
-    let done: Vec<&Write> =
-        writes.iter().filter(|write| write.about_subject && write.status.is_some_and(|code| code < 300)).collect();
-    [walls_first(&done, subject), once(&done, subject), stable_secret(&done, subject), own_ground(writes)].concat()
+    let done: Vec<&Write> = writes
+        .iter()
+        .filter(|write| write.about_subject && write.status.is_some_and(|code| code < 300))
+        .collect();
+    [walls_first(&done, subject), once(&done, subject), stable_secret(&done, subject), own_ground(writes)]
+        .concat()
 }
 
 fn path_of(write: &Write) -> &str {
@@ -20,15 +23,17 @@ fn path_of(write: &Write) -> &str {
 fn walls_first(done: &[&Write], subject: &Subject) -> Vec<String> {
     let namespace = subject.namespace();
     let is = |write: &&&Write, resource: &str, name: &str| {
-        path_of(write).ends_with(&format!("/namespaces/{namespace}/{resource}/{name}")) && write.method == Method::PATCH
+        path_of(write).ends_with(&format!("/namespaces/{namespace}/{resource}/{name}"))
+            && write.method == Method::PATCH
     };
     let first = |resource: &str, name: &str| done.iter().position(|write| is(&write, resource, name));
-    let made_here = done.iter().any(|write| write.method == Method::POST && path_of(write) == "/api/v1/namespaces");
+    let made_here =
+        done.iter().any(|write| write.method == Method::POST && path_of(write) == "/api/v1/namespaces");
     if !made_here {
         return Vec::new();
     }
-    let inside =
-        [("secrets", "konstruct-runtime"), ("deployments", "konstruct-runtime")].map(|(kind, name)| first(kind, name));
+    let inside = [("secrets", "konstruct-runtime"), ("deployments", "konstruct-runtime")]
+        .map(|(kind, name)| first(kind, name));
     let Some(inside) = inside.into_iter().flatten().min() else { return Vec::new() };
     let walls = [
         ("networkpolicies", "default-deny"),
@@ -111,7 +116,8 @@ mod tests {
     }
 
     fn history(subject: &Subject) -> Vec<Write> {
-        let inside = |kind: &str, name: &str| format!("/api/v1/namespaces/{}/{kind}/{name}?x=y", subject.namespace());
+        let inside =
+            |kind: &str, name: &str| format!("/api/v1/namespaces/{}/{kind}/{name}?x=y", subject.namespace());
         vec![
             write(Method::POST, "/api/v1/namespaces?fieldManager=a", "n"),
             write(Method::PATCH, &inside("networkpolicies", "default-deny"), "p"),

@@ -71,7 +71,11 @@ struct State {
 }
 
 impl Proxy {
-    pub(crate) async fn start(http: reqwest::Client, upstream: String, operator: Arc<Process>) -> Result<Self> {
+    pub(crate) async fn start(
+        http: reqwest::Client,
+        upstream: String,
+        operator: Arc<Process>,
+    ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port")?;
         let address = listener.local_addr()?;
         let plan = Mutex::new(Plan { subject: String::new(), fault: None, seen: 0 });
@@ -218,7 +222,9 @@ impl State {
             response = response.header(name, value);
         }
         // A watch goes on for as long as both sides want it.
-        response.body(Body::from_stream(answer.bytes_stream().map_err(std::io::Error::other))).map_err(|_| Closed)
+        response
+            .body(Body::from_stream(answer.bytes_stream().map_err(std::io::Error::other)))
+            .map_err(|_| Closed)
     }
 }
 
@@ -248,4 +254,3 @@ fn refusal(code: u16) -> Response<Body> {
     }
     response
 }
-

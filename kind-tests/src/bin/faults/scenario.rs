@@ -64,7 +64,9 @@ impl Scenario {
             Self::AgentDelete => subject.delete("agent", "ada").await,
             Self::ChannelSecret => subject.rotate("slack", "xoxb-second", "chan").await,
             Self::ProviderKey => subject.rotate("key", "second", "llm").await,
-            Self::TenantDelete => kubectl::run(&["delete", "tenant", &subject.slug, "--wait=false"]).await.map(drop),
+            Self::TenantDelete => {
+                kubectl::run(&["delete", "tenant", &subject.slug, "--wait=false"]).await.map(drop)
+            }
         }
     }
 
@@ -155,7 +157,8 @@ impl Subject {
         kubectl::apply(&self.secret(secret, value)).await?;
         let kind = if user == "llm" { "llmprovider" } else { "channelconnection" };
         let note = format!("rotated={}", value.trim_start_matches("xoxb-"));
-        kubectl::run(&["annotate", kind, user, "--namespace", &self.namespace(), "--overwrite", &note]).await?;
+        kubectl::run(&["annotate", kind, user, "--namespace", &self.namespace(), "--overwrite", &note])
+            .await?;
         Ok(())
     }
 

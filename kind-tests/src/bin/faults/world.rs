@@ -39,7 +39,9 @@ pub(crate) async fn observe(client: &Client, subject: &Subject) -> Result<State>
             state.insert(format!("{kind:?}/{name}"), masked(kind, object, &subject.slug));
         }
     }
-    if let Some(account) = api(client, Kind::ServiceAccount, Some(&namespace)).get_opt("konstruct-runtime").await? {
+    if let Some(account) =
+        api(client, Kind::ServiceAccount, Some(&namespace)).get_opt("konstruct-runtime").await?
+    {
         state.insert("ServiceAccount".to_owned(), masked(Kind::ServiceAccount, account, &subject.slug));
     }
     Ok(state)
@@ -52,7 +54,11 @@ fn masked(kind: Kind, object: DynamicObject, slug: &str) -> Value {
         .iter()
         .flatten()
         .filter(|(name, _)| !name.starts_with("kubectl.kubernetes.io") && *name != "rotated")
-        .map(|(name, value)| if name.starts_with("konstruct.dev/") { (name, "…") } else { (name, value.as_str()) })
+        .map(
+            |(name, value)| {
+                if name.starts_with("konstruct.dev/") { (name, "…") } else { (name, value.as_str()) }
+            },
+        )
         .collect();
     let mut value = serde_json::json!({
         "labels": metadata.labels,
@@ -76,7 +82,8 @@ fn masked(kind: Kind, object: DynamicObject, slug: &str) -> Value {
 fn truthful(object: &DynamicObject) -> bool {
     let status = &object.data["status"];
     let is_current = |value: &Value| value["observedGeneration"].as_i64() == object.metadata.generation;
-    is_current(status) && status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(is_current))
+    is_current(status)
+        && status["conditions"].as_array().is_some_and(|conditions| conditions.iter().any(is_current))
 }
 
 /// Names of the run, times, generations and hashes.
