@@ -13,6 +13,10 @@ pub enum Error {
     Delete { kind: String, name: String, source: Box<kube::Error> },
     #[error("namespace {0:?} was taken by somebody else meanwhile")]
     NamespaceTaken(String),
+    #[error(
+        "Kubernetes has not counted yet what there is in namespace {0:?}, and refuses to add anything before"
+    )]
+    NotCounted(String),
     #[error("an object could not be written as JSON")]
     Serialize(#[source] serde_json::Error),
     #[error("an object that the API server answered with lacks {0}")]
@@ -47,6 +51,7 @@ impl Error {
         match self {
             Self::Read { .. } => "ReadFailed",
             Self::Apply { .. } | Self::NamespaceTaken(_) => "ApplyFailed",
+            Self::NotCounted(_) => "NotCounted",
             Self::Delete { .. } => "DeleteFailed",
             Self::Serialize(_) | Self::Incomplete(_) => "Internal",
             Self::Store(_) => "DatabaseFailed",
@@ -61,6 +66,7 @@ impl Error {
         match self {
             Self::Store(_) | Self::Key(_) => Reason::DatabaseUnavailable,
             Self::Queue(_) => Reason::CacheUnavailable,
+            Self::NotCounted(_) => Reason::Reconciling,
             _ => Reason::ApplyFailed,
         }
     }
@@ -84,6 +90,10 @@ impl Error {
                  again by itself."
                     .to_owned()
             }
+            Self::NotCounted(_) => format!(
+                "{self}. Kinds that were defined a moment ago take half a minute; if it lasts, look at the \
+                 kube-controller-manager."
+            ),
             _ => format!("{self}. The operator tries again by itself."),
         }
     }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::{Namespace, ResourceQuota, Secret};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use konstruct_crds::Reason;
 use konstruct_domain::Kind;
@@ -18,6 +18,7 @@ use super::dereference::find_namespace;
 use super::provision::Provisioner;
 use super::validate::Validated;
 use crate::framework::apply::{Applier, is_up_to_date, stamped};
+use crate::framework::cache::namespace_of;
 use crate::framework::names::{RUNTIME, TenantRef};
 use crate::framework::ownership::{Ownership, ownership};
 use crate::framework::{orphans, publish};
@@ -26,6 +27,9 @@ use crate::{Context, Error};
 /// A fresh RoleBinding takes a moment to reach the API server's authorizer.
 const BINDING_TRIES: u32 = 20;
 const BINDING_PAUSE: Duration = Duration::from_millis(100);
+/// The quota controller takes a moment for a new quota, and for a kind that it has not counted before.
+const COUNT_TRIES: u32 = 20;
+const COUNT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What is there now. Only [`apply`] makes one.
 #[derive(Debug)]
@@ -119,6 +123,7 @@ async fn apply_boundary(
         applied_policies.push((*applier.apply(&caches.network_policies, policy).await?).clone());
     }
     let resource_quota = (*applier.apply(&caches.resource_quotas, &resource_quota).await?).clone();
+    await_count(context, &resource_quota).await?;
     let limit_range = (*applier.apply(&caches.limit_ranges, &limit_range).await?).clone();
     // The right to write what follows comes with the binding.
     let role_binding = (*applier.apply(&caches.role_bindings, &role_binding).await?).clone();
@@ -138,6 +143,27 @@ async fn apply_boundary(
         service_account,
         stage: PhantomData,
     })
+}
+
+/// Until Kubernetes has counted what there is of each thing in a quota, it refuses to add any.
+async fn await_count(context: &Context, quota: &ResourceQuota) -> Result<(), Error> {
+    let (namespace, name) = (namespace_of(quota), quota.name_any());
+    let api: Api<ResourceQuota> = Api::namespaced(context.client.clone(), namespace);
+    let mut newest = context.caches.resource_quotas.get(namespace, &name).map(|quota| (*quota).clone());
+    for _ in 0..COUNT_TRIES {
+        if newest.as_ref().is_some_and(|newest| is_counted(newest, quota)) {
+            return Ok(());
+        }
+        tokio::time::sleep(COUNT_PAUSE).await;
+        newest = api.get_opt(&name).await.map_err(|error| Error::read::<ResourceQuota>(&name, error))?;
+    }
+    Err(Error::NotCounted(namespace.to_owned()))
+}
+
+fn is_counted(newest: &ResourceQuota, wanted: &ResourceQuota) -> bool {
+    let counted = newest.status.as_ref().and_then(|status| status.used.as_ref());
+    let limited = wanted.spec.as_ref().and_then(|spec| spec.hard.as_ref());
+    limited.into_iter().flatten().all(|(what, _)| counted.is_some_and(|counted| counted.contains_key(what)))
 }
 
 /// A namespace is created, never adopted: creating fails where applying would take over what somebody else has made

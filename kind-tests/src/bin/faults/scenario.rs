@@ -112,8 +112,8 @@ impl Subject {
         .await?;
         let namespace = self.namespace();
         // As a user does it: the namespace comes first.
-        let path = format!("namespace/{namespace}");
-        kubectl::run(&["wait", "--for=create", &path, "--timeout=120s"]).await?;
+        let path = format!("tenant/{slug}");
+        kubectl::run(&["wait", "--for=condition=NamespaceReady", &path, "--timeout=120s"]).await?;
         kubectl::apply(&format!(
             "{}\n---\n{}\n---\n{}\n---\n\
              apiVersion: konstruct.dev/v1alpha1\nkind: LLMProvider\nmetadata: {{name: llm, namespace: {namespace}}}\n\
