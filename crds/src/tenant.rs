@@ -80,4 +80,4 @@ pub struct TenantStatus {
     pub namespace: Option<String>,
 }
 
-conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady);
+conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, IsolationVerified);

@@ -7,6 +7,7 @@ mod dev;
 mod healthcheck;
 mod migrate;
 mod roles;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             cli::report(&error);
             ExitCode::FAILURE
