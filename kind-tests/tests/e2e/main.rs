@@ -5,6 +5,7 @@ mod admission;
 mod agent;
 mod channels;
 mod deletion;
+mod isolation;
 mod operator;
 mod references;
 mod samples;
