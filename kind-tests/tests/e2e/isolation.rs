@@ -87,7 +87,7 @@ fn mutations(namespace: &str) -> Vec<(String, &'static [&'static str])> {
             &["k8s-bindings-inside"],
         ),
         (
-            format!("create rolebinding {namespace} --clusterrole=view {account} -n default"),
+            format!("create rolebinding {namespace} --clusterrole=view {account} -n konstruct-system"),
             &["k8s-others", "k8s-bindings-anywhere"],
         ),
         (
@@ -107,9 +107,12 @@ async fn each_change_of_the_cluster_is_found() -> Result<()> {
     platform::stop_operator().await?;
     let found = break_and_verify(&tenant.slug, &namespace).await;
     for kind in ["rolebinding", "clusterrolebinding"] {
-        kubectl::run(&["delete", kind, &namespace, "-n", "default", "--ignore-not-found"]).await?;
+        kubectl::run(&["delete", kind, &namespace, "-n", platform::NAMESPACE, "--ignore-not-found"]).await?;
     }
     kubectl::run(&["delete", "rolebinding", "e2e-mallory", "-n", &namespace, "--ignore-not-found"]).await?;
+    // A field that the operator never sets is left to whoever set it.
+    let shared = "{\"spec\":{\"template\":{\"spec\":{\"hostPID\":null}}}}";
+    kubectl::run(&["patch", "deployment", "konstruct-runtime", "-n", &namespace, "-p", shared]).await?;
     let mark = format!("konstruct.dev/tenant-uid={uid}");
     kubectl::run(&["annotate", "namespace", &namespace, &mark, "--overwrite"]).await?;
     platform::start_operator().await?;

@@ -1,19 +1,18 @@
 //! The can-i matrix of the multi-tenancy benchmark (MTB-PL1-CC-CPI-1, BC-CPI-2, CC-TI-1, CC-TI-2, PL2-CC-TI-1,
-//! PL2-BC-OPS-3 and -4): every verb on every kind that the API server serves, asked for the tenant's service account.
+//! PL2-BC-OPS-3 and -4): every verb that the API server
+//! serves of every kind, asked for the tenant's service account.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
 use kube::api::PostParams;
 use kube::core::discovery::Scope as Reach;
-use kube::discovery::Discovery;
+use kube::discovery::{ApiGroup, Discovery};
 use kube::{Api, Client};
 
 use super::Scene;
 use crate::error::Obstacle;
 use crate::family::{Family, Findings};
 use crate::subject::Subject;
-
-const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
 /// Verbs that give rights away, and what they are about.
 const GIVING: [(&str, &str, &str); 7] = [
@@ -35,7 +34,14 @@ const EVERYBODY: [(&str, &str); 5] = [
     ("certificates.k8s.io", "clustertrustbundles"),
 ];
 
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
+
+/// Something that can be done with a kind.
+struct Deed {
+    group: String,
+    resource: String,
+    verb: String,
+}
 
 pub(super) async fn claims(family: &mut Family<Scene<'_>>) {
     family
@@ -69,38 +75,40 @@ pub(super) async fn claims(family: &mut Family<Scene<'_>>) {
 
 /// Everything that the service account may do with kinds of one reach.
 async fn allowed(scene: &Scene<'_>, reach: Reach, namespaces: &[Option<&str>]) -> Result<Findings, Obstacle> {
-    let kinds = kinds(scene.client, &reach).await?;
+    let deeds = deeds(scene.client, &reach).await?;
     let questions = namespaces.iter().flat_map(|namespace| {
-        kinds
-            .iter()
-            .flat_map(move |(group, resource)| VERBS.map(|verb| question(verb, group, resource, *namespace)))
+        deeds.iter().map(move |deed| question(&deed.verb, &deed.group, &deed.resource, *namespace))
     });
     ask(scene.client, scene.subject, questions.collect()).await
 }
 
-/// Group and plural of every kind, subresources such as `pods/exec` included.
-async fn kinds(client: &Client, reach: &Reach) -> Result<Vec<(String, String)>, Obstacle> {
+/// What the API server can do with kinds of one reach, subresources such as `pods/exec` included.
+async fn deeds(client: &Client, reach: &Reach) -> Result<Vec<Deed>, Obstacle> {
     let discovery = Discovery::new(client.clone());
     let discovery = discovery.run_aggregated().await.map_err(Obstacle::of("cannot ask for the kinds"))?;
-    let mut kinds = Vec::new();
-    for group in discovery.groups() {
-        for (kind, capabilities) in group.recommended_resources() {
-            if capabilities.scope != *reach
-                || EVERYBODY.contains(&(kind.group.as_str(), kind.plural.as_str()))
-            {
-                continue;
-            }
-            kinds.push((kind.group.clone(), kind.plural.clone()));
-            for (subresource, _) in &capabilities.subresources {
-                let part = subresource.plural.rsplit(['_', '/']).next().unwrap_or_default();
-                kinds.push((kind.group.clone(), format!("{}/{part}", kind.plural)));
-            }
+    let mut deeds = Vec::new();
+    for (kind, capabilities) in discovery.groups().flat_map(ApiGroup::recommended_resources) {
+        if capabilities.scope != *reach || EVERYBODY.contains(&(kind.group.as_str(), kind.plural.as_str())) {
+            continue;
+        }
+        let mut add = |resource: String, verbs: &[String]| {
+            let deed = |verb: &String| Deed {
+                group: kind.group.clone(),
+                resource: resource.clone(),
+                verb: verb.clone(),
+            };
+            deeds.extend(verbs.iter().map(deed));
+        };
+        add(kind.plural.clone(), &capabilities.operations);
+        for (subresource, of_it) in &capabilities.subresources {
+            let part = subresource.plural.rsplit(['_', '/']).next().unwrap_or_default();
+            add(format!("{}/{part}", kind.plural), &of_it.operations);
         }
     }
-    if kinds.is_empty() {
+    if deeds.is_empty() {
         return Err(Obstacle::Missing("the API server lists no kinds: allow discovery".to_owned()));
     }
-    Ok(kinds)
+    Ok(deeds)
 }
 
 fn question(verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> ResourceAttributes {

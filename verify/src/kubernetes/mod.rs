@@ -32,8 +32,8 @@ pub(crate) struct Scene<'a> {
     settings: Result<Settings, String>,
 }
 
-/// Other tenants whose namespaces are tried. A binding in any further one is found by its subjects.
-const NEIGHBOURS: usize = 2;
+/// Other tenants whose namespaces are tried verb by verb. A binding in any further one is found by its subjects.
+const NEIGHBOURS: usize = 1;
 
 pub(crate) async fn probes(
     client: &Client,
@@ -43,7 +43,7 @@ pub(crate) async fn probes(
 ) -> Vec<Probe> {
     let system = settings.as_ref().map_or("konstruct-system", |settings| settings.system_namespace.as_str());
     let mut elsewhere: Vec<String> = others.iter().take(NEIGHBOURS).map(|other| other.namespace()).collect();
-    elsewhere.extend([system.to_owned(), "kube-system".to_owned(), "default".to_owned()]);
+    elsewhere.push(system.to_owned());
     let mut family = Family::new(Ok(Scene { client, subject, elsewhere, settings }));
     access::claims(&mut family).await;
     bindings::claims(&mut family).await;
