@@ -93,7 +93,7 @@ pub async fn run(args: Args) -> Result<Verdict, Error> {
     }
     let mut report = Report::default();
     for subject in chosen {
-        let probes = verify(&config, &client, &args, subject, &all).await;
+        let probes = Box::pin(verify(&config, &client, &args, subject, &all)).await;
         let verified = TenantReport { tenant: subject.name.clone(), probes };
         if args.only.is_empty() {
             condition::write(&client, subject, &verified).await?;

@@ -8,8 +8,11 @@ use super::Scene;
 use crate::error::Obstacle;
 use crate::family::{Family, Findings};
 
+/// Makes a restricted pod ask for more.
+type Change = fn(&mut Value);
+
 /// What is asked for, and the change of a restricted pod that asks for it.
-const CHANGES: [(&str, fn(&mut Value)); 9] = [
+const CHANGES: [(&str, Change); 9] = [
     ("added capabilities", |pod| container(pod)["capabilities"]["add"] = json!(["SYS_ADMIN"])),
     ("root", |pod| container(pod)["runAsUser"] = json!(0)),
     ("a privileged container", |pod| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicySpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt;
 use kube::api::ListParams;
 
@@ -27,9 +28,7 @@ async fn default_deny(scene: &mut Scene<'_>) -> Result<Findings, Obstacle> {
         policies(scene).await?.into_iter().filter_map(|policy| policy.spec).collect();
     let denied = |direction: &str| {
         specs.iter().any(|spec| {
-            let everybody =
-                NetworkPolicySpec { pod_selector: Some(Default::default()), ..Default::default() };
-            let selects_all = same(&spec.pod_selector, &everybody.pod_selector);
+            let selects_all = same(&spec.pod_selector, &Some(LabelSelector::default()));
             let applies = spec.policy_types.iter().flatten().any(|kind| kind == direction);
             let lets_through = match direction {
                 "Ingress" => spec.ingress.as_ref().is_some_and(|rules| !rules.is_empty()),

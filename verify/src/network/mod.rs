@@ -66,7 +66,8 @@ async fn look(
     let (credentials, settings) = (credentials?, settings?);
     let targets = Targets::find(client, others, credentials, settings, internet).await;
     let targets = targets.map_err(|error| explain(&error))?;
-    let outcomes = pod::observe(client, subject, settings, &targets.needs, &targets.forbids()).await;
+    let outcomes =
+        Box::pin(pod::observe(client, subject, settings, &targets.needs, &targets.forbids())).await;
     Ok(Scene { targets, outcomes: outcomes.map_err(|error| explain(&error))? })
 }
 

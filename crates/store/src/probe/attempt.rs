@@ -55,7 +55,7 @@ pub(super) fn classify(outcome: Result<u64, sqlx::Error>) -> Result<Attempt> {
     match outcome {
         Ok(rows) => Ok(Attempt::Done { rows }),
         Err(sqlx::Error::Database(error)) => {
-            let code = error.code().map(|code| code.into_owned()).unwrap_or_default();
+            let code = error.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
             if code == INSUFFICIENT_PRIVILEGE {
                 return Ok(Attempt::Refused);
             }
