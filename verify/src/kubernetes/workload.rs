@@ -123,7 +123,7 @@ mod tests {
             |pod| pod["automountServiceAccountToken"] = json!(null),
             |pod| pod["securityContext"] = json!({}),
             |pod| {
-                pod["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"] = json!(null)
+                pod["volumes"][0]["projected"]["sources"][0]["serviceAccountToken"]["audience"] = json!(null);
             },
             |pod| pod["volumes"][0] = json!({"name": "root", "hostPath": {"path": "/"}}),
             |pod| pod["containers"][0]["securityContext"]["privileged"] = json!(true),

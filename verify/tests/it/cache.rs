@@ -37,9 +37,9 @@ impl World {
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
         let mut command = redis::cmd("ACL");
         command.arg("SETUSER").arg(self.slug.cache_user());
-        rules.iter().for_each(|rule| {
-            command.arg(rule);
-        });
+        for rule in rules {
+            command.arg(*rule);
+        }
         command.query_async::<()>(&mut connection).await.unwrap();
     }
 
