@@ -120,6 +120,12 @@ reasons! {
     AgentNotLoaded: "The ai-gateway did not know the agent when its runtime asked.",
         "Wait; if it lasts, look at the readiness of the ai-gateway.";
     RequestRefused: "The ai-gateway refused the runtime's request.", "Run all roles in the same version.";
+    ProbesPassed: "Every probe of `konstruct verify isolation` was refused what it must be, and allowed what it needs.",
+        "Nothing; run it again after an upgrade or a change of the cluster.";
+    IsolationBreached: "A probe of `konstruct verify isolation` could do what it must not.",
+        "Run `konstruct verify isolation` for this tenant: its table says what is open and where.";
+    ProbesSkipped: "Some probes of `konstruct verify isolation` could not run, so nothing is known about their claims.",
+        "Run `konstruct verify isolation` for this tenant: its table says what each of them needs.";
     ModelUnavailable: "The agent's last turn got no answer from a model.", "Read the message.";
 }
 

@@ -166,4 +166,4 @@ pub struct TenantStatus {
     pub namespace: Option<String>,
 }
 
-conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, WithinPlan);
+conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, WithinPlan, IsolationVerified);

@@ -30,6 +30,12 @@ impl Postgres {
         Ok(Self { connection, _forward: forward })
     }
 
+    /// Runs statements, for a test that breaks something.
+    pub async fn execute(&mut self, statements: &'static str) -> Result<()> {
+        sqlx::raw_sql(statements).execute(&mut self.connection).await.context(statements)?;
+        Ok(())
+    }
+
     /// Sessions of a login role.
     pub async fn sessions(&mut self, role: &str) -> Result<i64> {
         let row = sqlx::query("select count(*) from pg_stat_activity where usename = $1").bind(role);

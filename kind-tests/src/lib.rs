@@ -12,6 +12,7 @@ pub mod quiet;
 pub mod samples;
 pub mod slack;
 pub mod tenant;
+pub mod verify;
 pub mod wait;
 pub mod webchat;
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kube::Client;
+use tokio::process::Command;
 
 use crate::kubectl;
 use crate::objects::{Kind, api, await_status};
@@ -70,6 +71,36 @@ pub async fn install(client: &Client) -> Result<()> {
 pub async fn rolled_out(namespace: &str, deployment: &str) -> Result<()> {
     let name = format!("deployment/{deployment}");
     kubectl::run(&["rollout", "status", "--namespace", namespace, &name, "--timeout=180s"]).await?;
+    Ok(())
+}
+
+/// Stops the operator until [`start_operator`], for a test that changes what it would repair. Such a test runs alone.
+pub async fn stop_operator() -> Result<()> {
+    if let Some(script) = std::env::var_os("KONSTRUCT_RESTART_OPERATOR") {
+        let status = Command::new(script).arg("stop").status().await.context("stopping the operator")?;
+        ensure!(status.success(), "stopping the operator's process: {status}");
+        return Ok(());
+    }
+    scale_operator("0").await?;
+    let selector = "--selector=app.kubernetes.io/name=konstruct-operator";
+    kubectl::run(&["wait", "--namespace", NAMESPACE, "--for=delete", "pod", selector, "--timeout=60s"])
+        .await?;
+    Ok(())
+}
+
+pub async fn start_operator() -> Result<()> {
+    if let Some(script) = std::env::var_os("KONSTRUCT_RESTART_OPERATOR") {
+        let status = Command::new(script).status().await.context("starting the operator")?;
+        ensure!(status.success(), "starting the operator's process: {status}");
+        return Ok(());
+    }
+    scale_operator("1").await?;
+    rolled_out(NAMESPACE, "konstruct-operator").await
+}
+
+async fn scale_operator(replicas: &str) -> Result<()> {
+    let replicas = format!("--replicas={replicas}");
+    kubectl::run(&["scale", "deployment", "konstruct-operator", "--namespace", NAMESPACE, &replicas]).await?;
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! The command line.
 
 use std::future::Future;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{chat_check, completion, crd, dev, healthcheck, migrate, retained, roles};
+use crate::{chat_check, completion, crd, dev, healthcheck, migrate, retained, roles, verify};
 
 /// AI employees in the channels a team already uses, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -31,6 +32,11 @@ enum Command {
     Migrate(migrate::Args),
     /// Lists and erases what is kept of deleted tenants.
     Retained(retained::Args),
+    /// Tries out, on a live cluster, what keeps tenants apart.
+    Verify(Box<konstruct_verify::Args>),
+    /// Connects to addresses from inside a tenant's namespace; `verify isolation` runs it there.
+    #[command(hide = true)]
+    Probe(konstruct_verify::ProbeArgs),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
     /// Asks a readiness address; for probes in an image without a shell.
@@ -42,8 +48,9 @@ enum Command {
 }
 
 impl Cli {
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<ExitCode> {
         match self.command {
+            Command::Verify(args) => return Ok(verify::run(*args)),
             Command::Dev(args) => block_on(dev::run(*args)),
             Command::Operator(role) => block_on(role.run(konstruct_operator::run)),
             Command::Gateway(role) => block_on(role.run(konstruct_gateway::run)),
@@ -51,15 +58,17 @@ impl Cli {
             Command::Runtime(role) => block_on(role.run(konstruct_runtime::run)),
             Command::Migrate(args) => block_on(migrate::run(args)),
             Command::Retained(args) => block_on(retained::run(args)),
+            Command::Probe(args) => block_on(async { Ok(konstruct_verify::probe(args).await?) }),
             Command::Crd => crd::run(),
             Command::Healthcheck(args) => block_on(healthcheck::run(args)),
             Command::ChatCheck(args) => block_on(chat_check::run(args)),
             Command::Completion(args) => completion::run(&args),
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn block_on(work: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -9,6 +9,7 @@ mod healthcheck;
 mod migrate;
 mod retained;
 mod roles;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -16,7 +17,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             cli::report(&error);
             ExitCode::FAILURE

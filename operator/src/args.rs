@@ -135,7 +135,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
     let channel_key = read_secret("channel-key-file", &args.channel_key_file)?;
     let provider_key = read_secret("provider-key-file", &args.provider_key_file)?;
     let keyring = Keyring::from_hex(Some(&channel_key), Some(&provider_key)).map_err(Error::Keys)?;
-    let settings = settings(&args)?;
+    let settings = args.settings()?;
     let address = args.admin_listen;
     let admin = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
     let readiness = Readiness::new();
@@ -158,41 +158,44 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
     worked.and(observed.map_err(Error::ServeAdmin))
 }
 
-fn settings(args: &Args) -> Result<Settings, Error> {
-    let (runtime, network) = (args.runtime.clone(), args.network.clone());
-    Ok(Settings {
-        system_namespace: args.namespace.clone(),
-        service_account: args.service_account.clone(),
-        runtime: RuntimeSettings {
-            image: runtime.runtime_image,
-            image_pull_policy: runtime.runtime_image_pull_policy,
-            ai_gateway_url: runtime.ai_gateway_url,
-            cpu_request: runtime.runtime_cpu_request,
-            cpu_limit: runtime.runtime_cpu_limit,
-            memory_request: runtime.runtime_memory_request,
-            memory_limit: runtime.runtime_memory_limit,
-        },
-        network: NetworkSettings {
-            postgres: network.allow_postgres,
-            redis: network.allow_redis,
-            ai_gateway: network.allow_ai_gateway,
-            dns_namespace: network.dns_namespace,
-            monitoring_namespace: network.monitoring_namespace,
-        },
-        tenant_database_url: bare_address(
-            "tenant-database-address",
-            &args.tenant_database_address,
-            &["postgres://", "postgresql://"],
-            "postgres://host:5432/database",
-        )?,
-        tenant_redis_url: bare_address(
-            "tenant-redis-address",
-            &args.tenant_redis_address,
-            &["redis://", "rediss://"],
-            "redis://host:6379",
-        )?,
-        concurrency: args.concurrency,
-    })
+impl Args {
+    /// What these flags decide about the objects that the operator makes.
+    pub fn settings(&self) -> Result<Settings, Error> {
+        let (runtime, network) = (self.runtime.clone(), self.network.clone());
+        Ok(Settings {
+            system_namespace: self.namespace.clone(),
+            service_account: self.service_account.clone(),
+            runtime: RuntimeSettings {
+                image: runtime.runtime_image,
+                image_pull_policy: runtime.runtime_image_pull_policy,
+                ai_gateway_url: runtime.ai_gateway_url,
+                cpu_request: runtime.runtime_cpu_request,
+                cpu_limit: runtime.runtime_cpu_limit,
+                memory_request: runtime.runtime_memory_request,
+                memory_limit: runtime.runtime_memory_limit,
+            },
+            network: NetworkSettings {
+                postgres: network.allow_postgres,
+                redis: network.allow_redis,
+                ai_gateway: network.allow_ai_gateway,
+                dns_namespace: network.dns_namespace,
+                monitoring_namespace: network.monitoring_namespace,
+            },
+            tenant_database_url: bare_address(
+                "tenant-database-address",
+                &self.tenant_database_address,
+                &["postgres://", "postgresql://"],
+                "postgres://host:5432/database",
+            )?,
+            tenant_redis_url: bare_address(
+                "tenant-redis-address",
+                &self.tenant_redis_address,
+                &["redis://", "rediss://"],
+                "redis://host:6379",
+            )?,
+            concurrency: self.concurrency,
+        })
+    }
 }
 
 fn bare_address(

@@ -144,15 +144,19 @@ fn same<S: ResourceStatus>(one: &S, other: &S) -> bool {
         status
     };
     without_conditions(one) == without_conditions(other)
-        && ConditionType::ALL.into_iter().all(|type_| one.condition(type_) == other.condition(type_))
+        && ours().all(|type_| one.condition(type_) == other.condition(type_))
+}
+
+/// The conditions that the operator writes.
+fn ours() -> impl Iterator<Item = ConditionType> {
+    ConditionType::ALL.into_iter().filter(|type_| !type_.is_verified_apart())
 }
 
 /// The status after a pass that failed for a reason that is not the user's. What was ready stays ready: a database
 /// that is down for a minute takes no employee away.
 pub fn after_failure<K: Root>(object: &K, error: &Error) -> K::Status {
     let mut status = object.status().cloned().unwrap_or_default();
-    let known: Vec<Condition> =
-        ConditionType::ALL.into_iter().filter_map(|type_| status.condition(type_).cloned()).collect();
+    let known: Vec<Condition> = ours().filter_map(|type_| status.condition(type_).cloned()).collect();
     *status.conditions_mut() = known;
     let generation = object.meta().generation.unwrap_or(0);
     let (reason, message) = (error.reason(), error.advice());

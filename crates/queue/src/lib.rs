@@ -2,6 +2,7 @@
 //! read again from PostgreSQL.
 
 mod bus;
+pub mod probe;
 mod provision;
 mod signal;
 mod subscription;

@@ -16,7 +16,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 const TENANT_MAX_CONNECTIONS: u32 = 8;
 
-fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {
+pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(Error::Url)?;
     Ok(options.application_name(application))
 }

@@ -22,6 +22,8 @@ pub enum Error {
     Corrupt(String),
     #[error("secret {field} of {kind} {name:?} is not stored in the version asked for")]
     SecretMissing { kind: &'static str, name: String, field: &'static str },
+    #[error("whether a statement is allowed could not be found out ({code}: {message}): {statement}")]
+    Inconclusive { statement: String, code: String, message: String },
     #[error(transparent)]
     Key(#[from] KeyError),
 }

@@ -14,6 +14,7 @@ mod keyring;
 mod migrate;
 mod observation;
 mod outbox;
+pub mod probe;
 mod provision;
 mod secret;
 mod snapshot;

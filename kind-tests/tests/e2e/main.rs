@@ -7,6 +7,7 @@ mod channels;
 mod deletion;
 mod guards;
 mod lifecycle;
+mod isolation;
 mod operator;
 mod plans;
 mod references;

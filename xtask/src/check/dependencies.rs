@@ -19,6 +19,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("konstruct-gateway", &["channels", "domain", "store", "queue", "telemetry"]),
     ("konstruct-ai-gateway", &["llm", "domain", "store", "queue", "telemetry"]),
     ("konstruct-runtime", &["domain", "store", "queue", "telemetry"]),
+    // The operator, because what it renders is what must be found.
+    ("konstruct-verify", &["controllers", "crds", "domain", "operator", "queue", "store"]),
     (
         "konstruct-konstruct",
         &[
@@ -35,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "runtime",
             "store",
             "telemetry",
+            "verify",
         ],
     ),
     ("konstruct-kind-tests", &["crds", "domain", "testkit"]),
@@ -69,6 +72,7 @@ const RESERVED: &[Reserved] = &[
             "konstruct-controllers",
             "konstruct-operator",
             "konstruct-ai-gateway",
+            "konstruct-verify",
             "konstruct-konstruct",
             "konstruct-kind-tests",
         ],
@@ -80,11 +84,12 @@ const RESERVED: &[Reserved] = &[
             "konstruct-channels",
             "konstruct-llm",
             "konstruct-runtime",
+            "konstruct-verify",
             "konstruct-konstruct",
             "konstruct-testkit",
             "konstruct-kind-tests",
         ],
-        reason: "requests leave through channels, llm and the runtime's client of the ai-gateway only",
+        reason: "requests leave through channels, llm and clients of the ai-gateway only",
     },
     Reserved {
         package: "anyhow",

@@ -42,7 +42,7 @@ async fn query(
 }
 
 /// One row of each table for globex, by the ordinary ways, so that there is something to steal.
-async fn fill(world: &World) {
+pub(crate) async fn fill(world: &World) {
     let globex = &world.globex;
     let operator: &Store = &world.operator;
     operator.publish(globex.id, Kind::Agent, "ada", &json!({}), &[]).await.unwrap();

@@ -3,5 +3,6 @@
 
 mod isolation;
 mod messages;
+mod probe;
 mod snapshots;
 mod world;
