@@ -11,9 +11,10 @@ mod workload;
 use konstruct_controllers::Settings;
 use konstruct_controllers::framework::compare::covers;
 use konstruct_controllers::framework::ownership::Ownership;
-use konstruct_controllers::tenant::Dereferenced;
 use konstruct_controllers::tenant::build::{Boundary, Prepared, boundary};
 use konstruct_controllers::tenant::validate::{Validated, validate};
+use konstruct_controllers::tenant::{Dereferenced, PlanLookup, Surplus};
+use konstruct_crds::Plan;
 use kube::{Api, Client, Resource};
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ pub(crate) struct Scene<'a> {
     elsewhere: Vec<String>,
     /// None where the operator's flags could not be read, with the reason.
     settings: Result<Settings, String>,
+    plan: Result<PlanLookup, String>,
 }
 
 /// Other tenants whose namespaces are tried verb by verb. A binding in any further one is found by its subjects.
@@ -44,7 +46,8 @@ pub(crate) async fn probes(
     let system = settings.as_ref().map_or("konstruct-system", |settings| settings.system_namespace.as_str());
     let mut elsewhere: Vec<String> = others.iter().take(NEIGHBOURS).map(|other| other.namespace()).collect();
     elsewhere.push(system.to_owned());
-    let mut family = Family::new(Ok(Scene { client, subject, elsewhere, settings }));
+    let plan = plan(client, subject).await;
+    let mut family = Family::new(Ok(Scene { client, subject, elsewhere, settings, plan }));
     access::claims(&mut family).await;
     bindings::claims(&mut family).await;
     namespace::claims(&mut family).await;
@@ -52,6 +55,15 @@ pub(crate) async fn probes(
     workload::claims(&mut family).await;
     admission::claims(&mut family).await;
     family.finish()
+}
+
+async fn plan(client: &Client, subject: &Subject) -> Result<PlanLookup, String> {
+    let Some(name) = &subject.tenant.spec.plan else { return Ok(PlanLookup::NotNamed) };
+    match Api::<Plan>::all(client.clone()).get_opt(name).await {
+        Ok(Some(plan)) => Ok(PlanLookup::Found(plan.spec)),
+        Ok(None) => Ok(PlanLookup::Missing(name.clone())),
+        Err(error) => Err(format!("Plan {name:?} cannot be read: {error}")),
+    }
 }
 
 impl Scene<'_> {
@@ -74,6 +86,8 @@ impl Scene<'_> {
             namespace: Ownership::Ours,
             older_with_slug: None,
             runtime: None,
+            plan: self.plan.clone().map_err(Obstacle::Missing)?,
+            surplus: Surplus::default(),
         };
         let valid = validate(&self.subject.tenant, &found).map_err(|_| {
             Obstacle::Missing("the Tenant's spec is not valid: see its condition Ready".to_owned())
