@@ -57,15 +57,21 @@ fn enforced(verified: &Verified) -> bool {
 /// A change by kubectl, and the probes that must notice it. Each brings something new.
 fn mutations(namespace: &str) -> Vec<(String, &'static [&'static str])> {
     let account = format!("--serviceaccount={namespace}:konstruct-runtime");
+    // Admission lets nobody else do it, unless the policies are gone.
+    let operator = format!("--as={}", platform::OPERATOR);
     vec![
         (format!("delete networkpolicy allow-redis -n {namespace}"), &["k8s-policies"]),
         (format!("delete networkpolicy default-deny -n {namespace}"), &["k8s-default-deny"]),
         (
-            format!("label namespace {namespace} pod-security.kubernetes.io/enforce=privileged --overwrite"),
+            format!(
+                "label namespace {namespace} pod-security.kubernetes.io/enforce=privileged --overwrite {operator}"
+            ),
             &["k8s-labels", "k8s-admission"],
         ),
         (
-            format!("annotate namespace {namespace} konstruct.dev/tenant-uid=somebody --overwrite"),
+            format!(
+                "annotate namespace {namespace} konstruct.dev/tenant-uid=somebody --overwrite {operator}"
+            ),
             &["k8s-namespace"],
         ),
         (format!("delete resourcequota konstruct-tenant -n {namespace}"), &["k8s-quota"]),
@@ -114,7 +120,8 @@ async fn each_change_of_the_cluster_is_found() -> Result<()> {
     let shared = "{\"spec\":{\"template\":{\"spec\":{\"hostPID\":null}}}}";
     kubectl::run(&["patch", "deployment", "konstruct-runtime", "-n", &namespace, "-p", shared]).await?;
     let mark = format!("konstruct.dev/tenant-uid={uid}");
-    kubectl::run(&["annotate", "namespace", &namespace, &mark, "--overwrite"]).await?;
+    let operator = format!("--as={}", platform::OPERATOR);
+    kubectl::run(&["annotate", "namespace", &namespace, &mark, "--overwrite", &operator]).await?;
     platform::start_operator().await?;
     found?;
     // The rest is the operator's to repair.

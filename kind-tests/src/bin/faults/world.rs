@@ -30,24 +30,24 @@ pub(crate) async fn observe(client: &Client, subject: &Subject) -> Result<State>
     let mut state = State::new();
     for (kind, name) in [(Kind::Tenant, &subject.slug), (Kind::Namespace, &namespace)] {
         if let Some(object) = api(client, kind, None).get_opt(name).await? {
-            state.insert(format!("{kind:?}"), masked(kind, object, &subject.slug));
+            state.insert(format!("{kind:?}"), masked(kind, &object, &subject.slug));
         }
     }
     for kind in OURS.into_iter().chain(CHILDREN) {
         for object in api(client, kind, Some(&namespace)).list(&ListParams::default()).await?.items {
             let name = object.metadata.name.clone().unwrap_or_default();
-            state.insert(format!("{kind:?}/{name}"), masked(kind, object, &subject.slug));
+            state.insert(format!("{kind:?}/{name}"), masked(kind, &object, &subject.slug));
         }
     }
     if let Some(account) =
         api(client, Kind::ServiceAccount, Some(&namespace)).get_opt("konstruct-runtime").await?
     {
-        state.insert("ServiceAccount".to_owned(), masked(Kind::ServiceAccount, account, &subject.slug));
+        state.insert("ServiceAccount".to_owned(), masked(Kind::ServiceAccount, &account, &subject.slug));
     }
     Ok(state)
 }
 
-fn masked(kind: Kind, object: DynamicObject, slug: &str) -> Value {
+fn masked(kind: Kind, object: &DynamicObject, slug: &str) -> Value {
     let metadata = &object.metadata;
     let annotations: BTreeMap<&String, &str> = metadata
         .annotations
@@ -72,7 +72,7 @@ fn masked(kind: Kind, object: DynamicObject, slug: &str) -> Value {
     });
     if matches!(kind, Kind::Tenant | Kind::Agent | Kind::ChannelConnection | Kind::LLMProvider) {
         value["status"] = object.data["status"].clone();
-        value["truthful"] = truthful(&object).into();
+        value["truthful"] = truthful(object).into();
     }
     mask(&mut value, slug);
     value
