@@ -1,7 +1,7 @@
 # `make run` and `make test` need Rust, Python and nothing else that they do not install themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-charts check ci setup cluster-up cluster-down test-cluster
+.PHONY: help run test test-charts check ci setup cluster-up cluster-down test-cluster test-faults
 
 MANIFESTS ?= manifests/samples
 
@@ -30,6 +30,9 @@ ci: ## Runs what a change has to pass
 
 setup: ## Installs what is missing (Debian packages, a PostgreSQL in .cache)
 	@scripts/setup
+
+test-faults: ## Kills the operator before, during and after each of its writes (--errors: makes its requests fail)
+	kind-tests/run --faults $(FAULTS)
 
 cluster-up: ## Starts a real Kubernetes on this machine: kind where Docker runs, own processes elsewhere
 	kind-tests/cluster/up
