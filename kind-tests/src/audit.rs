@@ -72,6 +72,19 @@ pub fn requests(user: &str, since: jiff::Timestamp) -> Result<Vec<Request>> {
     Ok(parsed.filter(|r| r.user.username == user && r.request_received_timestamp >= since).collect())
 }
 
+/// How often a user asked for which change of which kind since a moment, leases apart.
+pub fn mutations_by_kind(user: &str, since: jiff::Timestamp) -> Result<BTreeMap<String, usize>> {
+    let mut counts = BTreeMap::new();
+    for request in requests(user, since)?.iter().filter(|r| r.mutates() && !r.is_lease()) {
+        let kind = request.object_ref.as_ref().map_or_else(String::new, |object| {
+            let part = object.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+            format!("{}{part}", object.resource)
+        });
+        *counts.entry(format!("{} {kind}", request.verb)).or_default() += 1;
+    }
+    Ok(counts)
+}
+
 /// How often a user asked for which change since a moment, leases apart.
 pub fn mutations(user: &str, since: jiff::Timestamp) -> Result<BTreeMap<String, usize>> {
     let mut counts = BTreeMap::new();

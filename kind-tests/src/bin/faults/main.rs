@@ -3,6 +3,7 @@
 //! For every scenario an undisturbed run is the reference and says how many writes there are. Then each write is hit
 //! once by each fault, and the end must equal the reference, the history must be a safe one, and quiet must follow.
 
+mod failover;
 mod operator;
 mod oracle;
 mod proxy;
@@ -43,20 +44,23 @@ const ERRORS: [Fault; 9] = [
     Fault::Swallow,
 ];
 
-/// `faults [--errors] [--every N] [SCENARIO...]`
+/// `faults [--errors] [--every N] [--failover] [SCENARIO...]`
 struct Options {
     faults: Vec<Fault>,
     /// Only each n-th of all points, for a smoke test.
     every: usize,
     scenarios: Vec<Scenario>,
+    /// Two replicas instead of one that is disturbed.
+    failover: bool,
 }
 
 impl Options {
     fn read() -> Result<Self> {
-        let mut options = Self { faults: KILLS.to_vec(), every: 1, scenarios: Vec::new() };
+        let mut options = Self { faults: KILLS.to_vec(), every: 1, scenarios: Vec::new(), failover: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
+                "--failover" => options.failover = true,
                 "--errors" => options.faults = ERRORS.to_vec(),
                 "--every" => {
                     let number = arguments.next().and_then(|number| number.parse().ok());
@@ -83,6 +87,9 @@ async fn main() -> Result<()> {
     let options = Options::read()?;
     let cluster = Cluster::with_definitions().await?;
     let bench = Bench::set_up(cluster).await?;
+    if options.failover {
+        return failover::fail_over(&bench).await;
+    }
     let (mut points, mut survived, mut skipped) = (0, 0, 0);
     let mut counter = 0;
     for scenario in options.scenarios {

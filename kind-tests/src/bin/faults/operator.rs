@@ -22,6 +22,14 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Freezes it, or lets it go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        let pid = i32::try_from(self.pid.load(Ordering::SeqCst)).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process(pid, if frozen { Signal::STOP } else { Signal::CONT });
+        }
+    }
+
     /// `kill -9`, at once.
     pub(crate) fn kill(&self) {
         let pid = i32::try_from(self.pid.swap(0, Ordering::SeqCst)).ok().and_then(Pid::from_raw);
@@ -55,6 +63,10 @@ impl Operator {
         Ok(Self { state, supervisor })
     }
 
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.state.freeze(frozen);
+    }
+
     pub(crate) fn starts(&self) -> u32 {
         self.state.starts.load(Ordering::SeqCst)
     }
@@ -67,6 +79,23 @@ impl Drop for Operator {
     }
 }
 
+/// A second replica, with an API server of its own choice and without a supervisor.
+pub(crate) fn replica(identity: &str) -> Result<Child> {
+    let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is missing"));
+    Command::new(variable("KONSTRUCT_OPERATOR")?)
+        .env("KUBECONFIG", variable("KONSTRUCT_OPERATOR_KUBECONFIG")?)
+        .env("HOSTNAME", identity)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting a second replica")
+}
+
 fn spawn(script: &str, kubeconfig: &str) -> std::io::Result<Child> {
-    Command::new(script).env("KUBECONFIG", kubeconfig).stdin(Stdio::null()).kill_on_drop(true).spawn()
+    Command::new(script)
+        .env("KUBECONFIG", kubeconfig)
+        .env("HOSTNAME", "first")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
 }
