@@ -1,7 +1,7 @@
 //! Ways around row-level security: TRUNCATE, COPY, files of the server, large objects, sequences.
 
 use futures::TryStreamExt;
-use sqlx::ConnectOptions;
+use sqlx::Connection;
 
 use super::attempt::{Attempt, classify};
 use super::{Findings, TenantProbe};
@@ -33,7 +33,7 @@ impl TenantProbe {
 
     async fn copies_rows_of_others(&self, table: &str) -> Result<bool> {
         let own = self.tenant.to_string();
-        let mut connection = self.options.connect().await?;
+        let mut connection = super::connect(&self.options).await?;
         let copied = async {
             let mut rows = connection.copy_out_raw(&format!("copy {table} (tenant_id) to stdout")).await?;
             let mut foreign = 0;
@@ -42,7 +42,10 @@ impl TenantProbe {
             }
             Ok::<_, sqlx::Error>(foreign)
         };
-        match classify(copied.await)? {
+        let copied = copied.await;
+        // What the server still has to say to a refused COPY does not matter.
+        let _ = connection.close().await;
+        match classify(copied)? {
             Attempt::Refused | Attempt::Done { rows: 0 } => Ok(false),
             Attempt::Done { .. } => Ok(true),
             Attempt::Failed { code, message } => {
@@ -55,11 +58,12 @@ impl TenantProbe {
         /// The server refuses COPY FROM where row-level security applies.
         const NOT_SUPPORTED: &str = "0A000";
         let statement = format!("copy {table} (tenant_id) from stdin");
-        let mut connection = self.options.connect().await?;
+        let mut connection = super::connect(&self.options).await?;
         let taken = match connection.copy_in_raw(&statement).await {
             Ok(copy) => copy.abort("only tried out").await.map(|()| 0),
             Err(error) => Err(error),
         };
+        let _ = connection.close().await;
         match classify(taken)? {
             Attempt::Refused => Ok(false),
             Attempt::Failed { code, .. } if code == NOT_SUPPORTED => Ok(false),

@@ -13,6 +13,8 @@ mod roles;
 mod rows;
 mod side_channels;
 
+use std::time::Duration;
+
 use konstruct_domain::TenantId;
 use secrecy::SecretString;
 use sqlx::postgres::PgConnectOptions;
@@ -35,10 +37,30 @@ pub struct TenantProbe {
     tenant: TenantId,
 }
 
+/// A login has a limited number of connections, and a forwarded one that was closed lives on for a moment.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(250);
+const TOO_MANY_CONNECTIONS: &str = "53300";
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection> {
+    let mut tries = 1;
+    loop {
+        match options.connect().await {
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some(TOO_MANY_CONNECTIONS) && tries < TRIES =>
+            {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
 impl TenantProbe {
     pub async fn connect(url: &SecretString, tenant: TenantId) -> Result<Self> {
         let options = options(url, "konstruct-verify")?;
-        let connection = options.connect().await?;
+        let connection = connect(&options).await?;
         Ok(Self { options, connection, tenant })
     }
 
