@@ -50,6 +50,15 @@ pub async fn output(arguments: &[&str], input: Option<&str>) -> Result<Output> {
     child.wait_with_output().await.context("waiting for kubectl")
 }
 
+/// For what goes with a value: best effort and without waiting, so that it can be done while a test fails.
+pub fn delete_behind(kind: &str, name: &str) {
+    let _ = std::process::Command::new("kubectl")
+        .args(["delete", kind, name, "--ignore-not-found", "--wait=false"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
 fn text(arguments: &[&str], output: Output) -> Result<String> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "kubectl {}: {errors}", arguments.join(" "));

@@ -1,6 +1,5 @@
 //! A tenant of a test's own, with an employee whose model shows what reached it. Deleted when the test ends.
 
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -160,18 +159,10 @@ impl<'a> TestTenant<'a> {
 
 impl Drop for TestTenant<'_> {
     fn drop(&mut self) {
-        // Best effort and without waiting: a test that is about deletion waits for it itself.
-        let _ = Command::new("kubectl")
-            .args(["delete", "tenant", &self.slug, "--ignore-not-found", "--wait=false"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        // A test that is about deletion waits for it itself.
+        kubectl::delete_behind("tenant", &self.slug);
         if let Some(plan) = &self.plan {
-            let _ = Command::new("kubectl")
-                .args(["delete", "plan", plan, "--ignore-not-found", "--wait=false"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
+            kubectl::delete_behind("plan", plan);
         }
     }
 }

@@ -10,7 +10,7 @@ use kube::ResourceExt;
 
 use crate::Context;
 use crate::framework::names::TenantRef;
-use crate::framework::surplus::surplus;
+use crate::framework::surplus::over_limit;
 use crate::llm_provider::validate::shared_with;
 
 #[derive(Clone, Debug)]
@@ -52,14 +52,9 @@ impl ProviderFacts {
     }
 }
 
-fn over_limit(context: &Context, agent: &Agent, tenant: &TenantRef) -> Option<u16> {
-    let limit = context.entitlement(tenant)?.limits.agents?;
-    let agents = context.caches.agents.in_namespace(&tenant.namespace());
-    surplus(&agents, limit).contains(&agent.name_any()).then_some(limit)
-}
-
 pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) -> Dereferenced {
     let system = &context.settings.system_namespace;
+    let limit = context.entitlement(tenant).and_then(|entitlement| entitlement.limits.agents);
     let named = |namespace: &str, shared: bool| {
         let facts = agent.spec.models.iter().filter_map(|entry| {
             let provider = context.caches.providers.get(namespace, &entry.provider)?;
@@ -72,6 +67,6 @@ pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) 
         slug: tenant.slug.clone(),
         own: named(&tenant.namespace(), false),
         shared: named(system, true),
-        over_limit: over_limit(context, agent, tenant),
+        over_limit: over_limit(agent, limit, &context.caches.agents.in_namespace(&tenant.namespace())),
     }
 }

@@ -1,6 +1,5 @@
 //! What a ChannelConnection refers to: its Agent, its Secrets, and who else wants the same account.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{ChannelConnection, Slack, Tenant, TenantState};
 use konstruct_domain::snapshot::{Pause, SecretField};
@@ -9,7 +8,7 @@ use kube::ResourceExt;
 use crate::framework::cache::namespace_of;
 use crate::framework::names::TenantRef;
 use crate::framework::secrets::{self, SecretLookup};
-use crate::framework::surplus::surplus;
+use crate::framework::surplus::{age, over_limit};
 use crate::framework::tenancy::Tenancy;
 use crate::{Context, Error};
 
@@ -52,6 +51,7 @@ pub(super) async fn dereference(
     let slack = connection.spec.slack.as_ref();
     let keyring = context.store.keyring();
     let namespace = tenant.namespace();
+    let limit = context.entitlement(tenant).and_then(|entitlement| entitlement.limits.channels);
     let bot_token = slack.map(|slack| (&slack.bot_token_ref, SecretField::SlackBotToken));
     let signing_secret =
         slack.and_then(|slack| Some((slack.signing_secret_ref.as_ref()?, SecretField::SlackSigningSecret)));
@@ -72,15 +72,9 @@ pub(super) async fn dereference(
         bot_token,
         signing_secret,
         rival: slack.and_then(|slack| rival(context, connection, slack)),
-        over_limit: over_limit(context, connection, tenant),
+        over_limit: over_limit(connection, limit, &context.caches.connections.in_namespace(&namespace)),
         pause: context.caches.tenants.get("", &tenant.name).and_then(|tenant| pause(&tenant)),
     })
-}
-
-fn over_limit(context: &Context, connection: &ChannelConnection, tenant: &TenantRef) -> Option<u16> {
-    let limit = context.entitlement(tenant)?.limits.channels?;
-    let connections = context.caches.connections.in_namespace(&tenant.namespace());
-    surplus(&connections, limit).contains(&connection.name_any()).then_some(limit)
 }
 
 /// What senders are told while the tenant is suspended. An edit of the Tenant in between is told anew.
@@ -116,8 +110,7 @@ fn rival(context: &Context, connection: &ChannelConnection, slack: &Slack) -> Op
     older(connection, claimants.map(|claimant| &**claimant))
 }
 
-/// The oldest of the claimants, if that is not this connection. Ages tie within a second; the UID decides then, the
-/// same way whoever asks.
+/// The oldest of the claimants, if that is not this connection.
 pub fn older<'a>(
     connection: &ChannelConnection,
     claimants: impl Iterator<Item = &'a ChannelConnection>,
@@ -126,7 +119,7 @@ pub fn older<'a>(
         .filter(|claimant| {
             claimant.metadata.deletion_timestamp.is_none() && claimant.uid() != connection.uid()
         })
-        .min_by(|one, other| age(one).cmp(&age(other)))?;
+        .min_by(|one, other| age(*one).cmp(&age(*other)))?;
     (age(oldest) < age(connection)).then(|| {
         if oldest.namespace() == connection.namespace() {
             Rival::SameTenant { connection: oldest.name_any() }
@@ -134,8 +127,4 @@ pub fn older<'a>(
             Rival::AnotherTenant
         }
     })
-}
-
-fn age(connection: &ChannelConnection) -> (Option<&Time>, Option<&str>) {
-    (connection.metadata.creation_timestamp.as_ref(), connection.metadata.uid.as_deref())
 }

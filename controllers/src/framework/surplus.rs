@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 
 /// The names of the objects that are too many, the oldest of them first. What is being deleted does not count.
 pub fn surplus<K: Resource>(objects: &[Arc<K>], limit: u16) -> Vec<String> {
     let mut counted: Vec<&Arc<K>> =
         objects.iter().filter(|object| object.meta().deletion_timestamp.is_none()).collect();
-    // Ages tie within a second; the UID decides then, the same way whoever asks.
     counted.sort_by(|one, other| age(&***one).cmp(&age(&***other)));
     counted.iter().skip(usize::from(limit)).map(|object| object.name_any()).collect()
 }
 
-fn age<K: Resource>(
-    object: &K,
-) -> (Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>, Option<&str>) {
+/// The limit, if the object is one of those above it.
+pub fn over_limit<K: Resource>(object: &K, limit: Option<u16>, all: &[Arc<K>]) -> Option<u16> {
+    let limit = limit?;
+    surplus(all, limit).contains(&object.name_any()).then_some(limit)
+}
+
+/// Who was there first. Creation times tie within a second; the UID decides then, the same way whoever asks.
+pub fn age<K: Resource>(object: &K) -> (Option<&Time>, Option<&str>) {
     (object.meta().creation_timestamp.as_ref(), object.meta().uid.as_deref())
 }
 

@@ -6,7 +6,7 @@ use konstruct_domain::{Slug, TenantId};
 use kube::{Api, ResourceExt};
 
 use crate::framework::ownership::{Ownership, ownership};
-use crate::framework::surplus::surplus;
+use crate::framework::surplus::{age, surplus};
 use crate::framework::tenancy::tenant_ref;
 use crate::{Context, Error};
 
@@ -102,11 +102,10 @@ pub(super) async fn find_namespace(context: &Context, slug: &Slug) -> Result<Opt
     api.get_opt(&name).await.map_err(|error| Error::read::<Namespace>(&name, error))
 }
 
-/// The oldest one has the slug. Ages tie within a second; the UID decides then.
+/// The oldest one has the slug.
 fn older_with_slug(tenant: &Tenant, all: &[std::sync::Arc<Tenant>]) -> Option<String> {
-    let age = |tenant: &Tenant| (tenant.metadata.creation_timestamp.clone(), tenant.uid());
     all.iter()
-        .filter(|other| other.spec.slug == tenant.spec.slug && age(other) < age(tenant))
-        .min_by_key(|other| age(other))
+        .filter(|other| other.spec.slug == tenant.spec.slug && age(&***other) < age(tenant))
+        .min_by(|one, other| age(&***one).cmp(&age(&***other)))
         .map(|other| other.name_any())
 }

@@ -6,7 +6,7 @@ use konstruct_controllers::agent::{self, ProviderFacts};
 use konstruct_controllers::channel_connection::dereference::{AgentState, older};
 use konstruct_controllers::framework::ownership::Ownership;
 use konstruct_controllers::framework::secrets::{self, SecretLookup};
-use konstruct_controllers::framework::surplus::surplus;
+use konstruct_controllers::framework::surplus;
 use konstruct_controllers::tenant::PlanLookup;
 use konstruct_controllers::{channel_connection, llm_provider, tenant};
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, SecretKeyRef, Tenant};
@@ -47,10 +47,9 @@ fn plan(tenant: &Tenant, plans: &[Object<Plan>]) -> PlanLookup {
 
 /// The limit, if the older objects of the namespace fill it.
 fn over_limit<K: Resource + Clone>(object: &K, limit: Option<u16>, all: &[Object<K>]) -> Option<u16> {
-    let limit = limit?;
     let of_namespace = all.iter().filter(|other| other.object.meta().namespace == object.meta().namespace);
     let competitors: Vec<Arc<K>> = of_namespace.map(|other| Arc::new(other.object.clone())).collect();
-    surplus(&competitors, limit).contains(&object.name_any()).then_some(limit)
+    surplus::over_limit(object, limit, &competitors)
 }
 
 pub(crate) fn of_provider(

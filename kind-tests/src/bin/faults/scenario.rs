@@ -177,12 +177,7 @@ impl Subject {
 impl Drop for Subject {
     fn drop(&mut self) {
         for kind in ["tenant", "plan"] {
-            // Best effort and without waiting.
-            let _ = std::process::Command::new("kubectl")
-                .args(["delete", kind, &self.slug, "--ignore-not-found", "--wait=false"])
-                .stdout(std::process::Stdio::null())
-                .stderr(std::process::Stdio::null())
-                .status();
+            kubectl::delete_behind(kind, &self.slug);
         }
     }
 }
