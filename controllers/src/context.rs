@@ -69,6 +69,9 @@ impl Context {
     /// in the same second as another may be the older one. The tenant says which are too many.
     pub fn requeue_competitors<K: Root>(&self, cache: &Cache<K>, queue: &Queue<K>, changed: &K) {
         let namespace = namespace_of(changed);
+        if !self.has_limits(namespace) {
+            return;
+        }
         // One without a finalizer is gone without having been seen to leave.
         let leaves = changed.meta().deletion_timestamp.is_some()
             || cache.get(namespace, &changed.name_any()).is_none();
@@ -94,6 +97,14 @@ impl Context {
         }
     }
 
+    /// Whether anything of a tenant is limited in number.
+    fn has_limits(&self, namespace: &str) -> bool {
+        let tenancy = self.tenancy(namespace);
+        let entitlement = tenancy.tenant().and_then(|tenant| self.entitlement(tenant));
+        entitlement
+            .is_some_and(|entitlement| entitlement.limits.agents.or(entitlement.limits.channels).is_some())
+    }
+
     pub fn requeue_all_tenants(&self) {
         self.queues.tenants.add_all(&self.caches.tenants.all());
     }
@@ -112,9 +123,7 @@ impl Context {
 
     /// A child changed: its tenant repairs it.
     pub fn requeue_tenant_of(&self, namespace: &str) {
-        if let Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) | Tenancy::Leaving(tenant) =
-            self.tenancy(namespace)
-        {
+        if let Some(tenant) = self.tenancy(namespace).tenant() {
             self.queues.tenants.add("", &tenant.name);
         }
     }

@@ -200,7 +200,8 @@ impl World {
 
     pub(crate) async fn until_loaded(&self, owner: TenantId, name: &str, revision: &Revision) {
         eventually("the provider to be loaded", async || {
-            let loaded = patiently(async || self.operator.loaded(owner, Kind::LLMProvider, name).await).await;
+            let loaded =
+                patiently(async || self.operator.standing(owner, Kind::LLMProvider, name).await).await.loaded;
             (loaded.as_ref() == Some(revision)).then_some(())
         })
         .await;
@@ -240,7 +241,7 @@ impl World {
     }
 
     pub(crate) async fn observations(&self, owner: TenantId, name: &str) -> Vec<Observation> {
-        patiently(async || self.operator.observations(owner, Kind::LLMProvider, name).await).await
+        patiently(async || self.operator.standing(owner, Kind::LLMProvider, name).await).await.observations
     }
 
     pub(crate) fn post(&self, tenant: &Tenant, body: &Value) -> RequestBuilder {

@@ -22,8 +22,10 @@ use crate::error::with_sources;
 
 /// A pass that takes longer is given up and tried again: something it waits for hangs.
 pub const DEADLINE: Duration = Duration::from_secs(30);
-/// How often what waits for somebody else is looked at, in case a signal was lost.
-const WAITING: Duration = Duration::from_secs(5);
+/// When what failed is tried again: first, and at the latest.
+const FAILED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
+/// When what waits for somebody else is looked at, in case a signal was lost.
+const WAITING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
 
 /// One controller.
 pub trait Reconciler: Send + Sync + 'static {
@@ -69,7 +71,8 @@ pub async fn run<R: Reconciler>(
     let requests = stream::poll_fn(move |context| queue.poll_recv(context))
         .map(|reference| Ok::<_, Infallible>(ReconcileRequest::from(reference)));
     let store = reconciler.cache().store();
-    let observer = Arc::new(Observer { reconciler, events, metrics, backoff: Backoff::default() });
+    let [failed, waiting] = [FAILED, WAITING].map(|(first, longest)| Backoff::new(first, longest));
+    let observer = Arc::new(Observer { reconciler, events, metrics, failed, waiting });
     let reconcile = |object, observer: Arc<Observer<R>>| {
         async move { Ok::<_, Infallible>(observer.pass(object).await) }.boxed()
     };
@@ -84,7 +87,8 @@ struct Observer<R> {
     reconciler: Arc<R>,
     events: Events,
     metrics: Arc<dyn Metrics>,
-    backoff: Backoff,
+    failed: Backoff,
+    waiting: Backoff,
 }
 
 impl<R: Reconciler> Observer<R> {
@@ -104,20 +108,17 @@ impl<R: Reconciler> Observer<R> {
             self.report(&object, error).await;
         }
         self.tell(&object).await;
+        if !matches!(result, Ok(Next::Retry) | Err(_)) {
+            self.failed.over(&uid);
+        }
+        if !matches!(result, Ok(Next::Waiting)) {
+            self.waiting.over(&uid);
+        }
         match result {
-            Ok(Next::After(after)) => {
-                self.backoff.succeeded(&uid);
-                Action::requeue(after)
-            }
-            Ok(Next::Waiting) => {
-                self.backoff.succeeded(&uid);
-                Action::requeue(WAITING)
-            }
-            Ok(Next::Gone) => {
-                self.backoff.succeeded(&uid);
-                Action::await_change()
-            }
-            Ok(Next::Retry) | Err(_) => Action::requeue(self.backoff.failed(&uid)),
+            Ok(Next::After(after)) => Action::requeue(after),
+            Ok(Next::Waiting) => Action::requeue(self.waiting.again(&uid)),
+            Ok(Next::Gone) => Action::await_change(),
+            Ok(Next::Retry) | Err(_) => Action::requeue(self.failed.again(&uid)),
         }
     }
 

@@ -5,6 +5,7 @@ use konstruct_domain::revision::Revision;
 use konstruct_domain::snapshot::SecretField;
 use konstruct_domain::{Kind, TenantId};
 use konstruct_queue::Signal;
+use konstruct_store::Published;
 use secrecy::SecretString;
 use serde::Serialize;
 
@@ -22,39 +23,35 @@ pub struct Prepared<S> {
 
 /// A snapshot that is in force. Only [`publish`] makes one, so a status cannot describe what was merely wished.
 #[derive(Debug)]
-pub struct Applied {
-    revision: Revision,
-    changed: bool,
-    loaded: bool,
-    observations: Vec<Observation>,
-}
+pub struct Applied(Published);
 
 impl Applied {
     pub const fn revision(&self) -> &Revision {
-        &self.revision
+        &self.0.revision
     }
 
     /// Whether it was put in force just now: nobody can have had the time to load it.
     pub const fn changed(&self) -> bool {
-        self.changed
+        self.0.changed
     }
 
     /// Whether the role that serves this kind works with this very revision.
     pub const fn loaded(&self) -> bool {
-        self.loaded
+        self.0.loaded
     }
 
     pub fn observations(&self) -> &[Observation] {
-        &self.observations
+        &self.0.observations
     }
 
     #[cfg(test)]
     pub(crate) fn for_test(revision: &str, loaded: bool, observations: Vec<Observation>) -> Self {
-        Self { revision: Revision::from_stored(revision.to_owned()), changed: false, loaded, observations }
+        let revision = Revision::from_stored(revision.to_owned());
+        Self(Published { revision, changed: false, loaded, observations })
     }
 }
 
-/// Puts the snapshot in force, unless it is, and asks who has loaded it.
+/// Puts the snapshot in force, unless it is.
 pub async fn publish<S: Serialize + Sync>(
     context: &Context,
     prepared: &Prepared<S>,
@@ -67,13 +64,7 @@ pub async fn publish<S: Serialize + Sync>(
         tracing::info!(%kind, name, revision = %published.revision, "published");
         bus.publish(Signal::Config(*tenant)).await;
     }
-    let loaded = store.loaded(*tenant, *kind, name).await?;
-    Ok(Applied {
-        changed: published.changed,
-        loaded: loaded.as_ref() == Some(&published.revision),
-        observations: store.observations(*tenant, *kind, name).await?,
-        revision: published.revision,
-    })
+    Ok(Applied(published))
 }
 
 /// Takes a snapshot out of force.

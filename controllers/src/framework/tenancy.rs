@@ -42,12 +42,19 @@ impl Tenancy {
         }
     }
 
-    /// Under which id the object's rows are stored.
-    pub const fn id(&self) -> Option<TenantId> {
+    /// The tenant, in whatever state it is.
+    pub const fn tenant(&self) -> Option<&TenantRef> {
         match self {
-            Self::Tenant(tenant) | Self::Archived(tenant) | Self::Leaving(tenant) => Some(tenant.id),
+            Self::Tenant(tenant) | Self::Archived(tenant) | Self::Leaving(tenant) => Some(tenant),
+            Self::Platform | Self::Nobody => None,
+        }
+    }
+
+    /// Under which id the object's rows are stored.
+    pub fn id(&self) -> Option<TenantId> {
+        match self {
             Self::Platform => Some(TenantId::PLATFORM),
-            Self::Nobody => None,
+            other => other.tenant().map(|tenant| tenant.id),
         }
     }
 }

@@ -31,7 +31,7 @@ pub use intake::Accepted;
 pub use keyring::{KeyError, Keyring};
 pub use migrate::{RolePasswords, migrate};
 pub use outbox::OutboxItem;
-pub use snapshot::{Published, Versioned};
+pub use snapshot::{Published, Standing, Versioned};
 pub use tenant::{RetainedTenant, TenantRecord};
 pub use turn::{Completed, Turn, TurnOutcome};
 pub use usage::ModelCall;

@@ -22,28 +22,6 @@ impl Store {
         }
         Ok(news)
     }
-
-    pub async fn observations(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Vec<Observation>> {
-        let mut transaction = self.begin(tenant).await?;
-        let rows = sqlx::query!(
-            "select condition, ok, reason, message from konstruct.observation
-             where kind = $1 and name = $2 order by condition",
-            kind.as_str(),
-            name
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(Observation {
-                    condition: condition(&row.condition)?,
-                    ok: row.ok,
-                    reason: row.reason,
-                    message: row.message,
-                })
-            })
-            .collect()
-    }
 }
 
 impl TenantStore {
@@ -53,7 +31,7 @@ impl TenantStore {
     }
 }
 
-fn condition(text: &str) -> Result<Condition> {
+pub(crate) fn condition(text: &str) -> Result<Condition> {
     [Condition::CredentialsValid, Condition::Reachable, Condition::ModelAvailable]
         .into_iter()
         .find(|condition| condition.as_str() == text)

@@ -27,19 +27,20 @@ impl Store {
         name: &str,
         secrets: &[(SecretField, SecretString)],
     ) -> Result<()> {
-        for table in ["channel", "provider"] {
-            let delete = match table {
-                "channel" => sqlx::query!(
-                    "delete from konstruct.channel_secret where kind = $1 and name = $2",
-                    kind.as_str(),
-                    name
-                ),
-                _ => sqlx::query!(
-                    "delete from konstruct.provider_secret where kind = $1 and name = $2",
-                    kind.as_str(),
-                    name
-                ),
-            };
+        let delete = match kind {
+            Kind::ChannelConnection => Some(sqlx::query!(
+                "delete from konstruct.channel_secret where kind = $1 and name = $2",
+                kind.as_str(),
+                name
+            )),
+            Kind::LLMProvider => Some(sqlx::query!(
+                "delete from konstruct.provider_secret where kind = $1 and name = $2",
+                kind.as_str(),
+                name
+            )),
+            Kind::Tenant | Kind::Agent => None,
+        };
+        if let Some(delete) = delete {
             delete.execute(&mut *connection).await?;
         }
         for (field, secret) in secrets {

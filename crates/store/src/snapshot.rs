@@ -1,5 +1,6 @@
 //! Compiled configuration: immutable versions, the one in force, and who has loaded which.
 
+use konstruct_domain::observation::Observation;
 use konstruct_domain::revision::Revision;
 use konstruct_domain::snapshot::{Reader, SecretField};
 use konstruct_domain::{Kind, TenantId};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 
-use crate::{Result, Store, TenantStore};
+use crate::{Result, Store, TenantStore, observation};
 
 /// A snapshot in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,19 @@ pub struct Versioned<T> {
 pub struct Published {
     pub revision: Revision,
     pub changed: bool,
+    /// Whether the role that serves this kind works with this very revision.
+    pub loaded: bool,
+    /// What the data plane noticed about it.
+    pub observations: Vec<Observation>,
+}
+
+/// Where a snapshot stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub in_force: Option<Revision>,
+    /// The revision that the role which serves this kind has loaded.
+    pub loaded: Option<Revision>,
+    pub observations: Vec<Observation>,
 }
 
 impl Store {
@@ -37,44 +51,34 @@ impl Store {
         secrets: &[(SecretField, SecretString)],
     ) -> Result<Published> {
         let revision = Revision::of(snapshot)?;
-        let body = serde_json::to_value(snapshot)?;
         let mut transaction = self.begin(tenant).await?;
-        let in_force = sqlx::query_scalar!(
-            "select revision from konstruct.snapshot_head where kind = $1 and name = $2",
-            kind.as_str(),
-            name
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        if in_force.as_deref() == Some(revision.as_str()) {
-            return Ok(Published { revision, changed: false });
+        let standing = standing(&mut transaction, kind, name).await?;
+        if standing.in_force.as_ref() == Some(&revision) {
+            let loaded = standing.loaded.as_ref() == Some(&revision);
+            return Ok(Published { revision, changed: false, loaded, observations: standing.observations });
         }
+        // What was noticed about the last revision says nothing about this one: its key may have been corrected.
         sqlx::query!(
-            "insert into konstruct.snapshot (kind, name, revision, body) values ($1, $2, $3, $4)
-             on conflict do nothing",
-            kind.as_str(),
-            name,
-            revision.as_str(),
-            body
-        )
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query!(
-            "insert into konstruct.snapshot_head (kind, name, revision) values ($1, $2, $3)
+            "with version as (
+                 insert into konstruct.snapshot (kind, name, revision, body) values ($1, $2, $3, $4)
+                 on conflict do nothing
+             ), noticed as (
+                 delete from konstruct.observation where kind = $1 and name = $2
+             )
+             insert into konstruct.snapshot_head (kind, name, revision) values ($1, $2, $3)
              on conflict (tenant_id, kind, name) do update set revision = excluded.revision, updated_at = now()",
             kind.as_str(),
             name,
-            revision.as_str()
+            revision.as_str(),
+            serde_json::to_value(snapshot)?
         )
         .execute(&mut *transaction)
         .await?;
         self.replace_secrets(&mut transaction, tenant, kind, name, secrets).await?;
-        // What was noticed about the last revision says nothing about this one: its key may have been corrected.
-        sqlx::query!("delete from konstruct.observation where kind = $1 and name = $2", kind.as_str(), name)
-            .execute(&mut *transaction)
-            .await?;
         transaction.commit().await?;
-        Ok(Published { revision, changed: true })
+        // A revision that was in force before may still be loaded.
+        let loaded = standing.loaded.as_ref() == Some(&revision);
+        Ok(Published { revision, changed: true, loaded, observations: Vec::new() })
     }
 
     /// Takes a snapshot out of force, with its secrets and everything reported about it.
@@ -121,18 +125,8 @@ impl Store {
         Ok(())
     }
 
-    /// The revision that the role which serves this kind has loaded.
-    pub async fn loaded(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Option<Revision>> {
-        let mut transaction = self.begin(tenant).await?;
-        let revision = sqlx::query_scalar!(
-            "select revision from konstruct.snapshot_loaded where kind = $1 and name = $2 and reader = $3",
-            kind.as_str(),
-            name,
-            Reader::of(kind).as_str()
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        Ok(revision.map(Revision::from_stored))
+    pub async fn standing(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Standing> {
+        standing(&mut *self.begin(tenant).await?, kind, name).await
     }
 }
 
@@ -149,6 +143,35 @@ impl TenantStore {
         record_loaded(&mut *self.pool().acquire().await?, kind, name, Reader::Runtime, revision).await?;
         Ok(())
     }
+}
+
+async fn standing(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Standing> {
+    let rows = sqlx::query!(
+        r#"select h.revision as "in_force?", l.revision as "loaded?",
+                  o.condition as "condition?", o.ok as "ok?", o.reason as "reason?", o.message as "message?"
+         from (select $1::text as kind, $2::text as name) as asked
+         left join konstruct.snapshot_head h using (kind, name)
+         left join konstruct.snapshot_loaded l on l.kind = $1 and l.name = $2 and l.reader = $3
+         left join konstruct.observation o on o.kind = $1 and o.name = $2
+         order by o.condition"#,
+        kind.as_str(),
+        name,
+        Reader::of(kind).as_str()
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut standing = Standing::default();
+    for row in rows {
+        standing.in_force = row.in_force.map(Revision::from_stored);
+        standing.loaded = row.loaded.map(Revision::from_stored);
+        if let (Some(condition), Some(ok), Some(reason), Some(message)) =
+            (row.condition, row.ok, row.reason, row.message)
+        {
+            let condition = observation::condition(&condition)?;
+            standing.observations.push(Observation { condition, ok, reason, message });
+        }
+    }
+    Ok(standing)
 }
 
 async fn head<T: DeserializeOwned>(

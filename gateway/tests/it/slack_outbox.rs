@@ -223,8 +223,9 @@ async fn a_refused_token_shows_on_the_connection_until_a_good_one_is_stored() {
     let scene = Scene::start().await;
     let (world, tenant) = (&scene.world, &scene.tenant);
     let name = scene.connection.snapshot.name.as_str();
-    let observed =
-        async || world.operator.observations(tenant.id, Kind::ChannelConnection, name).await.unwrap();
+    let observed = async || {
+        world.operator.standing(tenant.id, Kind::ChannelConnection, name).await.unwrap().observations
+    };
     eventually("the token is checked when it is loaded", async || observed().await.iter().any(|o| o.ok))
         .await;
 
@@ -262,7 +263,8 @@ async fn a_token_of_another_workspace_is_reported() {
     world.publish(&tenant, &connection.snapshot, &[(SecretField::SlackBotToken, "xoxb-T1".into())]).await;
     eventually("the mismatch is reported", async || {
         let name = connection.snapshot.name.as_str();
-        let observed = world.operator.observations(tenant.id, Kind::ChannelConnection, name).await.unwrap();
+        let observed =
+            world.operator.standing(tenant.id, Kind::ChannelConnection, name).await.unwrap().observations;
         observed.iter().any(|o| !o.ok && o.message.contains("T1") && o.message.contains("T2"))
     })
     .await;

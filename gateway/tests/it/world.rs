@@ -174,7 +174,8 @@ impl World {
         let published = self.operator.publish(tenant.id, kind, name, snapshot, secrets).await.unwrap();
         self.bus.publish(Signal::Config(tenant.id)).await;
         eventually("the gateway loads the connection", async || {
-            self.operator.loaded(tenant.id, kind, name).await.unwrap().as_ref() == Some(&published.revision)
+            self.operator.standing(tenant.id, kind, name).await.unwrap().loaded.as_ref()
+                == Some(&published.revision)
         })
         .await;
     }

@@ -145,7 +145,7 @@ impl Publisher {
     /// Whether the role that serves each of these works with that revision.
     pub(crate) async fn all_loaded(&self, published: &[(Key, Revision)]) -> Result<bool> {
         for (key, revision) in published {
-            if self.store.loaded(key.tenant, key.kind, &key.name).await?.as_ref() != Some(revision) {
+            if self.store.standing(key.tenant, key.kind, &key.name).await?.loaded.as_ref() != Some(revision) {
                 return Ok(false);
             }
         }

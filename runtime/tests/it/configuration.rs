@@ -18,7 +18,7 @@ async fn the_next_reply_uses_a_changed_instruction() {
     world.publish(&changed).await;
     let expected = konstruct_domain::revision::Revision::of(&changed).unwrap();
     eventually("the runtime to load it", async || {
-        let loaded = world.operator.loaded(world.tenant, Kind::Agent, AGENT).await.unwrap();
+        let loaded = world.operator.standing(world.tenant, Kind::Agent, AGENT).await.unwrap().loaded;
         (loaded.as_ref() == Some(&expected)).then_some(())
     })
     .await;
@@ -39,10 +39,11 @@ async fn what_is_loaded_is_recorded_and_announced_also_for_an_agent_that_was_mad
     let mut heard = world.bus.subscribe(Topics::Operator, stop.clone());
     assert_eq!(heard.recv().await, Some(Event::Connected));
     let _running = world.start(timing());
-    let loaded = async || world.operator.loaded(world.tenant, Kind::Agent, AGENT).await.unwrap();
+    let loaded = async || world.operator.standing(world.tenant, Kind::Agent, AGENT).await.unwrap().loaded;
     eventually("the first load", async || loaded().await).await;
     while heard.recv().await != Some(Event::Signal(Signal::Loaded(world.tenant))) {}
-    let tenant = world.operator.loaded(world.tenant, Kind::Tenant, world.slug.as_str()).await.unwrap();
+    let tenant =
+        world.operator.standing(world.tenant, Kind::Tenant, world.slug.as_str()).await.unwrap().loaded;
     assert!(tenant.is_some());
 
     // Both happen before the runtime looks: it sees the revision that it has.

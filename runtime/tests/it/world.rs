@@ -221,7 +221,7 @@ impl World {
     /// The agent's ModelAvailable, once it has this reason.
     pub(crate) async fn wait_for_observation(&self, reason: &str) -> String {
         eventually(&format!("the observation {reason}"), async || {
-            let seen = self.operator.observations(self.tenant, Kind::Agent, AGENT).await.unwrap();
+            let seen = self.operator.standing(self.tenant, Kind::Agent, AGENT).await.unwrap().observations;
             seen.into_iter()
                 .find(|seen| seen.reason == reason)
                 .map(|seen| format!("{} {}", seen.ok, seen.message))

@@ -23,12 +23,15 @@ async fn publishing_the_same_again_writes_nothing_and_a_change_takes_force() {
     let loaded = acme.runtime.head::<Value>(Kind::Agent, "ada").await.unwrap().unwrap();
     assert_eq!((loaded.snapshot, &loaded.revision), (json!({"v": 2}), &second.revision));
     acme.runtime.record_loaded(Kind::Agent, "ada", &second.revision).await.unwrap();
-    assert_eq!(operator.loaded(acme.id, Kind::Agent, "ada").await.unwrap(), Some(second.revision.clone()));
+    assert_eq!(
+        operator.standing(acme.id, Kind::Agent, "ada").await.unwrap().loaded,
+        Some(second.revision.clone())
+    );
 
     assert!(operator.withdraw(acme.id, Kind::Agent, "ada").await.unwrap());
     assert!(acme.runtime.heads::<Value>(Kind::Agent).await.unwrap().is_empty());
     acme.runtime.record_loaded(Kind::Agent, "ada", &second.revision).await.unwrap();
-    assert_eq!(operator.loaded(acme.id, Kind::Agent, "ada").await.unwrap(), None);
+    assert_eq!(operator.standing(acme.id, Kind::Agent, "ada").await.unwrap().loaded, None);
     assert!(!operator.withdraw(acme.id, Kind::Agent, "ada").await.unwrap());
 }
 
@@ -102,7 +105,10 @@ async fn an_observation_is_news_once() {
     world.operator.publish(tenant, Kind::Agent, "ada", &json!({}), &[]).await.unwrap();
     assert!(runtime.observe(Kind::Agent, "ada", &observation).await.unwrap());
     assert!(!runtime.observe(Kind::Agent, "ada", &observation).await.unwrap());
-    assert_eq!(world.operator.observations(tenant, Kind::Agent, "ada").await.unwrap(), [observation.clone()]);
+    assert_eq!(
+        world.operator.standing(tenant, Kind::Agent, "ada").await.unwrap().observations,
+        [observation.clone()]
+    );
     observation.ok = true;
     assert!(runtime.observe(Kind::Agent, "ada", &observation).await.unwrap());
 }
@@ -117,6 +123,6 @@ async fn loading_is_recorded_for_the_role_that_serves_the_kind() {
         .record_loaded(world.acme.id, Kind::LLMProvider, "demo", Reader::AiGateway, &published.revision)
         .await
         .unwrap();
-    let loaded = world.operator.loaded(world.acme.id, Kind::LLMProvider, "demo").await.unwrap();
+    let loaded = world.operator.standing(world.acme.id, Kind::LLMProvider, "demo").await.unwrap().loaded;
     assert_eq!(loaded, Some(published.revision));
 }
