@@ -36,6 +36,17 @@ impl Postgres {
         Ok(())
     }
 
+    /// What is published of the tenant with this slug, by kind and name.
+    pub async fn published(&mut self, slug: &str) -> Result<Vec<(String, serde_json::Value)>> {
+        let rows = sqlx::query(
+            "select h.kind || '/' || h.name, s.body from konstruct.snapshot_head h \
+             join konstruct.snapshot s using (tenant_id, kind, name, revision) \
+             join konstruct.tenant t on t.tenant_id = h.tenant_id where t.slug = $1",
+        )
+        .bind(slug);
+        Ok(rows.fetch_all(&mut self.connection).await?.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
     /// Sessions of a login role.
     pub async fn sessions(&mut self, role: &str) -> Result<i64> {
         let row = sqlx::query("select count(*) from pg_stat_activity where usename = $1").bind(role);

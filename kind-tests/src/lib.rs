@@ -9,6 +9,7 @@ pub mod kubectl;
 pub mod objects;
 pub mod platform;
 pub mod quiet;
+pub mod quota;
 pub mod samples;
 pub mod slack;
 pub mod tenant;

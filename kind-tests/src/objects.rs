@@ -30,6 +30,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As it is written in YAML: `group/version`.
+    pub fn api_version(self) -> String {
+        self.resource().api_version
+    }
+
     fn resource(self) -> ApiResource {
         let (group, version, kind, plural) = match self {
             Self::Tenant => ("konstruct.dev", "v1alpha1", "Tenant", "tenants"),

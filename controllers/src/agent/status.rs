@@ -33,7 +33,7 @@ pub(super) fn stopped(agent: &Agent, applied: &Applied, reason: Reason) -> Agent
     let mut builder = StatusBuilder::new(agent);
     builder.status_mut().revision = Some(applied.revision().as_str().to_owned());
     builder.set(ConditionType::ResolvedRefs, true, Reason::Succeeded, "every model of the chain was found");
-    builder.keep(ConditionType::ModelAvailable);
+    report::observed(&mut builder, applied, Observed::ModelAvailable);
     builder.stalled(reason, "the tenant's state lets nothing run: set the Tenant's spec.state to Active");
     builder.finish()
 }

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,7 +57,7 @@ impl Operator {
                         supervised.starts.fetch_add(1, Ordering::SeqCst);
                         let _ = child.wait().await;
                     }
-                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
                 }
             }
         });
@@ -77,6 +78,19 @@ impl Drop for Operator {
         self.supervisor.abort();
         self.state.kill();
     }
+}
+
+/// Kills a process of the control plane; it is back some seconds later.
+pub(crate) async fn restart_server(name: &str) {
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/restart");
+    let restarting = Command::new(script).arg(name).stdin(Stdio::null()).spawn();
+    // The kill is the first thing that the script does; the start takes much longer.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::spawn(async move {
+        if let Ok(mut restarting) = restarting {
+            let _ = restarting.wait().await;
+        }
+    });
 }
 
 /// A second replica, with an API server of its own choice and without a supervisor.

@@ -15,26 +15,11 @@ use hyper_util::rt::TokioIo;
 use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::fault::{Fault, HANG};
 use crate::operator::State as Process;
+use crate::{operator, watch};
 
 const LARGEST: usize = 10_000_000;
-/// Longer than the operator waits for any answer.
-const HANG: Duration = Duration::from_secs(30);
-
-/// What is done to one request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    KillBeforeForwarding,
-    KillBeforeAnswering,
-    KillAfterAnswering,
-    /// The API server never sees it.
-    Answer(u16),
-    Reset,
-    Hang,
-    /// The API server does it and nobody hears of it.
-    Swallow,
-}
-
 /// A request that asked for a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
@@ -54,7 +39,23 @@ struct Plan {
     subject: String,
     fault: Option<(usize, Fault)>,
     /// Writes about the subject so far.
-    seen: usize,
+    writes: usize,
+    /// Events about the subject that a watch was sent so far.
+    events: usize,
+}
+
+impl Plan {
+    fn is_about(&self, text: &[u8]) -> bool {
+        let subject = self.subject.as_bytes();
+        !subject.is_empty() && text.windows(subject.len()).any(|window| window == subject)
+    }
+
+    /// The fault, once, if its place is reached.
+    fn due(&mut self, number: usize, event: bool) -> Option<Fault> {
+        self.fault
+            .take_if(|(at, fault)| *at == number && fault.is_of_event() == event)
+            .map(|(_, fault)| fault)
+    }
 }
 
 pub(crate) struct Proxy {
@@ -62,7 +63,7 @@ pub(crate) struct Proxy {
     state: Arc<State>,
 }
 
-struct State {
+pub(crate) struct State {
     http: reqwest::Client,
     upstream: String,
     plan: Mutex<Plan>,
@@ -78,7 +79,7 @@ impl Proxy {
     ) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("binding a port")?;
         let address = listener.local_addr()?;
-        let plan = Mutex::new(Plan { subject: String::new(), fault: None, seen: 0 });
+        let plan = Mutex::new(Plan { subject: String::new(), fault: None, writes: 0, events: 0 });
         let state = Arc::new(State { http, upstream, plan, writes: Mutex::default(), operator });
         let serving = Arc::clone(&state);
         tokio::spawn(async move {
@@ -89,14 +90,19 @@ impl Proxy {
         Ok(Self { address, state })
     }
 
-    /// Counts the subject's writes from now on, and does the fault to the n-th, from 0.
+    /// Counts the subject's writes and events from now on, and does the fault to the n-th, from 0.
     pub(crate) fn watch(&self, subject: &str, fault: Option<(usize, Fault)>) {
         self.state.writes.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        *self.state.plan() = Plan { subject: subject.to_owned(), fault, seen: 0 };
+        *self.state.plan() = Plan { subject: subject.to_owned(), fault, writes: 0, events: 0 };
     }
 
     pub(crate) fn writes(&self) -> Vec<Write> {
         self.state.writes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events about the subject so far.
+    pub(crate) fn events(&self) -> usize {
+        self.state.plan().events
     }
 
     /// Whether the fault has been done.
@@ -127,18 +133,29 @@ async fn serve(stream: TcpStream, state: Arc<State>) {
 struct Closed;
 
 impl State {
+    /// What is to be done to an event of a watch.
+    pub(crate) fn next_event(&self, line: &[u8]) -> Option<Fault> {
+        let mut plan = self.plan();
+        if !plan.is_about(line) {
+            return None;
+        }
+        plan.events += 1;
+        let number = plan.events - 1;
+        plan.due(number, true)
+    }
+
     fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn pass(&self, request: Request<Body>) -> Result<Response<Body>, Closed> {
+    async fn pass(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Closed> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let body = axum::body::to_bytes(body, LARGEST).await.map_err(|_| Closed)?;
         if parts.method == Method::GET || path.contains("/leases") {
             return self.forward(&parts.method, &path, &parts.headers, body).await;
         }
-        let (about_subject, fault) = self.next(&path, &body);
+        let (about_subject, fault) = self.next_write(&path, &body);
         let mut write = Write {
             method: parts.method.clone(),
             path: path.clone(),
@@ -154,6 +171,7 @@ impl State {
                 return Ok(refusal(code));
             }
             Some(Fault::Hang) => tokio::time::sleep(HANG).await,
+            Some(Fault::Restart(name)) => operator::restart_server(name).await,
             _ => {}
         }
         if matches!(fault, Some(Fault::KillBeforeForwarding | Fault::Reset | Fault::Hang)) {
@@ -183,22 +201,14 @@ impl State {
     }
 
     /// Whether the write is about the subject, and what is to be done to it.
-    fn next(&self, path: &str, body: &[u8]) -> (bool, Option<Fault>) {
+    fn next_write(&self, path: &str, body: &[u8]) -> (bool, Option<Fault>) {
         let mut plan = self.plan();
-        let named = |text: &[u8]| {
-            let subject = plan.subject.as_bytes();
-            !subject.is_empty() && text.windows(subject.len()).any(|window| window == subject)
-        };
-        if !named(path.as_bytes()) && !named(body) {
+        if !plan.is_about(path.as_bytes()) && !plan.is_about(body) {
             return (false, None);
         }
-        let number = plan.seen;
-        plan.seen += 1;
-        let due = plan.fault.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
-        if due.is_some() {
-            plan.fault = None;
-        }
-        (true, due)
+        plan.writes += 1;
+        let number = plan.writes - 1;
+        (true, plan.due(number, false))
     }
 
     fn record(&self, write: Write) {
@@ -206,7 +216,7 @@ impl State {
     }
 
     async fn forward(
-        &self,
+        self: &Arc<Self>,
         method: &Method,
         path: &str,
         headers: &axum::http::HeaderMap,
@@ -222,9 +232,13 @@ impl State {
             response = response.header(name, value);
         }
         // A watch goes on for as long as both sides want it.
-        response
-            .body(Body::from_stream(answer.bytes_stream().map_err(std::io::Error::other)))
-            .map_err(|_| Closed)
+        let is_watch = *method == Method::GET && path.contains("watch=true");
+        let body = if is_watch {
+            watch::disturbed(answer, Arc::clone(self))
+        } else {
+            Body::from_stream(answer.bytes_stream().map_err(std::io::Error::other))
+        };
+        response.body(body).map_err(|_| Closed)
     }
 }
 

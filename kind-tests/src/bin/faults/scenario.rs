@@ -64,9 +64,7 @@ impl Scenario {
             Self::AgentDelete => subject.delete("agent", "ada").await,
             Self::ChannelSecret => subject.rotate("slack", "xoxb-second", "chan").await,
             Self::ProviderKey => subject.rotate("key", "second", "llm").await,
-            Self::TenantDelete => {
-                kubectl::run(&["delete", "tenant", &subject.slug, "--wait=false"]).await.map(drop)
-            }
+            Self::TenantDelete => subject.delete("tenant", &subject.slug).await,
         }
     }
 
@@ -169,7 +167,8 @@ impl Subject {
 
     async fn delete(&self, kind: &str, name: &str) -> Result<()> {
         let namespace = self.namespace();
-        kubectl::run(&["delete", kind, name, "--namespace", &namespace, "--wait=false"]).await?;
+        let options = ["--namespace", &namespace, "--wait=false", "--ignore-not-found"];
+        kubectl::run(&[&["delete", kind, name], &options[..]].concat()).await?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use konstruct_kind_tests::datastores::Postgres;
 use konstruct_kind_tests::objects::{Kind, api};
 use kube::Client;
 use kube::api::{DynamicObject, ListParams};
@@ -44,7 +45,16 @@ pub(crate) async fn observe(client: &Client, subject: &Subject) -> Result<State>
     {
         state.insert("ServiceAccount".to_owned(), masked(Kind::ServiceAccount, &account, &subject.slug));
     }
+    for (name, mut body) in Postgres::open().await?.published(&subject.slug).await? {
+        mask(&mut body, &subject.slug);
+        state.insert(format!("published {}", name.replace(&subject.slug, "SLUG")), body);
+    }
     Ok(state)
+}
+
+/// Whether each status is about the newest generation of its object.
+pub(crate) fn is_truthful(state: &State) -> bool {
+    state.values().all(|object| object["truthful"] != Value::Bool(false))
 }
 
 fn masked(kind: Kind, object: &DynamicObject, slug: &str) -> Value {
@@ -92,15 +102,20 @@ fn mask(value: &mut Value, slug: &str) {
         Value::String(text) => {
             let upper = slug.trim_start_matches("fault-").to_uppercase();
             let masked = text.replace(slug, "SLUG").replace(&upper, "TEAM");
-            *text = masked.split(' ').map(without_revision).collect::<Vec<_>>().join(" ");
+            *text = masked.split(' ').map(without_run).collect::<Vec<_>>().join(" ");
         }
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, slug)),
         Value::Object(fields) => {
+            // A pause is told from the one before by its number.
+            if fields.contains_key("notice") {
+                fields.remove("id");
+            }
             for name in [
                 "lastTransitionTime",
                 "observedGeneration",
                 "revision",
                 "webhookPath",
+                "public_id",
                 "konstruct.dev/secret-hash",
                 "args",
             ] {
@@ -112,11 +127,17 @@ fn mask(value: &mut Value, slug: &str) {
     }
 }
 
-/// A revision in a message is the hash of something that has the slug in it.
-fn without_revision(word: &str) -> &str {
+/// A revision is the hash of something that has the slug in it; an identifier is made anew for each object.
+fn without_run(word: &str) -> &str {
     let bare = word.trim_end_matches([';', '.', ',']);
     let is_hash = bare.len() == 16 && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { "REVISION" } else { word }
+    if is_hash {
+        "REVISION"
+    } else if uuid::Uuid::try_parse(bare).is_ok() {
+        "UID"
+    } else {
+        word
+    }
 }
 
 /// What differs, in words.

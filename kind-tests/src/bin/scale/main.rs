@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use konstruct_kind_tests::objects::{Kind, api, await_object};
-use konstruct_kind_tests::{Cluster, audit, kubectl, platform};
+use konstruct_kind_tests::{Cluster, audit, kubectl, platform, quota};
 use kube::Api;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ async fn main() -> Result<()> {
     let numbers: Vec<usize> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
     let [tenants, agents] = numbers[..] else { anyhow::bail!("write: scale TENANTS AGENTS") };
     let cluster = Cluster::with_definitions().await?;
+    quota::await_counting(&cluster).await?;
     provider().await?;
     let server = Process::named("kube-apiserver")?;
     let mut report = BTreeMap::new();
