@@ -12,7 +12,7 @@ use crate::objects::Kind;
 use crate::wait::{Look, until};
 
 /// How often Kubernetes looks for kinds that it does not count yet, and some time for that.
-const DISCOVERY: Duration = Duration::from_secs(60);
+const DISCOVERY: Duration = Duration::from_mins(1);
 /// How soon a quota is counted when the kind is known.
 const COUNTING: Duration = Duration::from_secs(2);
 

@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use konstruct_kind_tests::kubectl;
 use konstruct_kind_tests::objects::{Kind, await_object};
 
+use crate::bench::Bench;
 use crate::scenario::{Scenario, Subject};
-use crate::{Bench, operator, say};
+use crate::{operator, say};
 
 /// How long tenants may have nobody.
 const GOAL: Duration = Duration::from_secs(30);

@@ -13,14 +13,15 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use crate::bench::Bench;
+use crate::say;
 use crate::scenario::Subject;
 use crate::world::{State, differences, is_truthful, observe};
-use crate::{Bench, say};
 use wanted::{Wanted, Writer};
 
 const AT_ONCE: usize = 6;
 /// The operator looks at a Secret again after a minute.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Equal for this long is not equal by accident.
 const STEADY: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(400);

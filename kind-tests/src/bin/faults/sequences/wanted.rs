@@ -12,7 +12,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
+use crate::bench::PATIENCE;
 use crate::scenario::Subject;
 
 const AGENTS: [&str; 3] = ["ada", "bob", "cleo"];
