@@ -17,6 +17,7 @@ test: setup ## Runs every test that needs no cluster, against a PostgreSQL and a
 	@scripts/built with-services cargo test
 
 test-charts: ## Tests the Helm charts, without a cluster; builds Helm and other tools into ~/.cache the first time
+	@cargo build --quiet --all-targets
 	charts/test
 
 check: ## Checks formatting, lints and the rules of the repository
