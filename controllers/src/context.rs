@@ -1,5 +1,6 @@
 //! What every controller works with, and who has to be looked at again when something changes.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use konstruct_crds::conditions::ResourceStatus;
@@ -18,24 +19,41 @@ use crate::framework::tenancy::Tenancy;
 use crate::settings::Settings;
 use crate::tenant::entitlement::{Entitlement, entitlement};
 
-pub struct Context {
+/// The cluster: all that the provisioner works with.
+pub struct Cluster {
     pub client: Client,
-    pub store: Store,
-    pub bus: Bus,
     pub settings: Settings,
     pub caches: Caches,
     pub queues: Queues,
     pub fence: Fence,
 }
 
+/// The cluster, and where tenants' data is.
+pub struct Context {
+    pub cluster: Arc<Cluster>,
+    pub store: Store,
+    pub bus: Bus,
+}
+
+impl Deref for Context {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
 pub struct Queues {
+    /// Read by both controllers of Tenants.
     pub tenants: Queue<Tenant>,
+    pub boundaries: Queue<Tenant>,
+    pub workloads: Queue<Tenant>,
     pub agents: Queue<Agent>,
     pub connections: Queue<ChannelConnection>,
     pub providers: Queue<LLMProvider>,
 }
 
-impl Context {
+impl Cluster {
     pub fn tenancy(&self, namespace: &str) -> Tenancy {
         Tenancy::of_namespace(&self.caches, &self.settings.system_namespace, namespace)
     }

@@ -59,5 +59,5 @@ pub use error::Error;
 pub use framework::controller::Metrics;
 pub use framework::fence::Fence;
 pub use problem::Problem;
-pub use run::{Parts, run};
+pub use run::{Backends, Parts, Role, run};
 pub use settings::Settings;

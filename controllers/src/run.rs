@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agents;
 use crate::channel_connection::ChannelConnections;
-use crate::context::{Context, Queues};
+use crate::context::{Cluster, Context, Queues};
 use crate::framework::apply::Applier;
 use crate::framework::caches::Caches;
 use crate::framework::controller::{self, Metrics};
@@ -19,15 +19,46 @@ use crate::framework::fence::Fence;
 use crate::framework::queue::Queue;
 use crate::llm_provider::LLMProviders;
 use crate::settings::Settings;
-use crate::tenant::provision::Provisioner;
+use crate::tenant::boundary::Boundaries;
+use crate::tenant::logins::Logins;
 use crate::tenant::{self, Tenants};
 use crate::{signals, watches};
+
+/// Where tenants' data is.
+#[derive(Clone)]
+pub struct Backends {
+    pub store: Store,
+    pub bus: Bus,
+}
+
+/// Which of the operator's two identities a process has.
+#[derive(Clone)]
+pub enum Role {
+    /// Makes tenants' namespaces with their walls, and gives the workload controller its rights in them.
+    Provisioner,
+    /// Everything inside the walls, and all of our kinds.
+    Workload(Backends),
+    /// Both in one process, for development and tests.
+    All(Backends),
+}
+
+impl Role {
+    pub const fn provisions(&self) -> bool {
+        matches!(self, Self::Provisioner | Self::All(_))
+    }
+
+    pub const fn backends(&self) -> Option<&Backends> {
+        match self {
+            Self::Provisioner => None,
+            Self::Workload(backends) | Self::All(backends) => Some(backends),
+        }
+    }
+}
 
 /// What the controllers work with.
 pub struct Parts {
     pub client: Client,
-    pub store: Store,
-    pub bus: Bus,
+    pub role: Role,
     pub settings: Settings,
     pub metrics: Arc<dyn Metrics>,
     /// Who publishes events: the pod's name.
@@ -40,22 +71,23 @@ pub struct Parts {
 
 /// Runs all controllers until `shutdown`, or until the future is dropped: then nothing of it goes on.
 pub async fn run(parts: Parts, shutdown: CancellationToken) {
-    let Parts { client, store, bus, settings, metrics, instance, fence, on_ready } = parts;
+    let Parts { client, role, settings, metrics, instance, fence, on_ready } = parts;
     let (caches, writers) = Caches::new();
-    let (tenants, tenant_requests) = Queue::new();
+    let (boundaries, boundary_requests) = Queue::new();
+    let (workloads, workload_requests) = Queue::new();
+    let tenants = Queue::both(&boundaries, &workloads);
     let (agents, agent_requests) = Queue::new();
     let (connections, connection_requests) = Queue::new();
     let (providers, provider_requests) = Queue::new();
-    let queues = Queues { tenants, agents, connections, providers };
+    let queues = Queues { tenants, boundaries, workloads, agents, connections, providers };
     let concurrency = settings.concurrency;
-    let context = Arc::new(Context { client: client.clone(), store, bus, settings, caches, queues, fence });
-    let provisioner = Arc::new(Provisioner::default());
+    let cluster = Arc::new(Cluster { client: client.clone(), settings, caches, queues, fence });
 
     let mut tasks = JoinSet::new();
-    watches::start(&mut tasks, &context, writers);
+    watches::start(&mut tasks, &cluster, writers, &role);
     let caches_ready = {
-        let context = Arc::clone(&context);
-        async move { context.caches.ready().await }
+        let cluster = Arc::clone(&cluster);
+        async move { cluster.caches.ready().await }
     };
     tokio::select! {
         () = shutdown.cancelled() => return,
@@ -64,8 +96,6 @@ pub async fn run(parts: Parts, shutdown: CancellationToken) {
     }
 
     let events = Events::new(client.clone(), instance);
-    let heard = context.bus.subscribe(Topics::Operator, shutdown.clone());
-    tasks.spawn(signals::listen(Arc::clone(&context), Arc::clone(&provisioner), heard));
     macro_rules! start {
         ($reconciler:expr, $requests:expr) => {
             let reconciler = Arc::new($reconciler);
@@ -78,11 +108,21 @@ pub async fn run(parts: Parts, shutdown: CancellationToken) {
             ));
         };
     }
-    let applier = Applier::new(client, tenant::MANAGER);
-    start!(Tenants { context: Arc::clone(&context), applier, provisioner }, tenant_requests);
-    start!(LLMProviders { context: Arc::clone(&context) }, provider_requests);
-    start!(Agents { context: Arc::clone(&context) }, agent_requests);
-    start!(ChannelConnections { context: Arc::clone(&context) }, connection_requests);
+    let applier = Applier::new(client, tenant::CHILDREN);
+    if role.provisions() {
+        let cluster = Arc::clone(&cluster);
+        start!(Boundaries { cluster, applier: applier.clone() }, boundary_requests);
+    }
+    if let Some(Backends { store, bus }) = role.backends().cloned() {
+        let context = Arc::new(Context { cluster, store, bus });
+        let logins = Arc::new(Logins::default());
+        let heard = context.bus.subscribe(Topics::Operator, shutdown.clone());
+        tasks.spawn(signals::listen(Arc::clone(&context), Arc::clone(&logins), heard));
+        start!(Tenants { context: Arc::clone(&context), applier, logins }, workload_requests);
+        start!(LLMProviders { context: Arc::clone(&context) }, provider_requests);
+        start!(Agents { context: Arc::clone(&context) }, agent_requests);
+        start!(ChannelConnections { context }, connection_requests);
+    }
     tokio::select! {
         () = shutdown.cancelled() => {}
         ended = tasks.join_next() => tracing::error!(?ended, "a part of the operator ended by itself"),

@@ -13,7 +13,7 @@ pub const POD_SECURITY_VERSION: &str = "v1.34";
 pub struct Settings {
     /// The operator's own namespace. LLMProviders there are shared.
     pub system_namespace: String,
-    /// The operator's own service account, which is bound in each tenant's namespace.
+    /// The workload controller's service account, which is bound in each tenant's namespace.
     pub service_account: String,
     pub runtime: RuntimeSettings,
     pub network: NetworkSettings,

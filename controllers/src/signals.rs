@@ -9,16 +9,12 @@ use konstruct_queue::{Event, Signal};
 use tokio::sync::mpsc;
 
 use crate::Context;
-use crate::tenant::provision::Provisioner;
+use crate::tenant::logins::Logins;
 
 /// Many records of one tenant come at once; they are looked at together.
 const GATHER: Duration = Duration::from_millis(50);
 
-pub(crate) async fn listen(
-    context: Arc<Context>,
-    provisioner: Arc<Provisioner>,
-    mut signals: mpsc::Receiver<Event>,
-) {
+pub(crate) async fn listen(context: Arc<Context>, logins: Arc<Logins>, mut signals: mpsc::Receiver<Event>) {
     let mut news: HashSet<TenantId> = HashSet::new();
     loop {
         let event = if news.is_empty() {
@@ -36,7 +32,7 @@ pub(crate) async fn listen(
                 news.insert(tenant);
             }
             Some(Event::Connected) => {
-                provisioner.redis_returned();
+                logins.redis_returned();
                 context.requeue_all_tenants();
             }
             Some(_) => {}

@@ -4,115 +4,127 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
+use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 use tokio::task::JoinSet;
 
+use crate::context::Cluster;
 use crate::framework::cache::namespace_of;
 use crate::framework::caches::Writers;
 use crate::framework::watch::{Scope, Seen, everywhere, watch};
-use crate::{Context, tenant};
+use crate::run::Role;
+use crate::tenant;
 
 /// Our own kinds: all of them, and only what the user changes.
 const ROOTS: Scope = Scope { only_ours: false, ignore_status: true };
+/// Tenants: the provisioner and the workload controller hand over to each other in the status.
+const SHARED_ROOTS: Scope = Scope { only_ours: false, ignore_status: false };
 /// Children whose status says nothing that matters.
 const CHILDREN: Scope = Scope { only_ours: true, ignore_status: true };
 /// Children whose status is looked at.
 const LIVE_CHILDREN: Scope = Scope { only_ours: true, ignore_status: false };
 
-pub(crate) fn start(tasks: &mut JoinSet<()>, context: &Arc<Context>, writers: Writers) {
+/// Each identity watches what it works with, and no more. The caches of the other kinds stay empty.
+pub(crate) fn start(tasks: &mut JoinSet<()>, cluster: &Arc<Cluster>, writers: Writers, role: &Role) {
     macro_rules! start {
-        ($field:ident, $scope:expr, $seen:expr) => {
-            let (context, writer) = (Arc::clone(context), writers.$field);
-            let (api, cache) = (everywhere(&context.client), Arc::clone(&context.caches.$field));
-            tasks.spawn(async move {
-                watch(api, $scope, cache, writer, |seen| $seen(&context, &seen)).await;
-            });
+        ($field:ident, $scope:expr, $seen:expr, $wanted:expr) => {
+            let mut writer = writers.$field;
+            let cache = Arc::clone(&cluster.caches.$field);
+            if $wanted {
+                let (api, cluster) = (everywhere(&cluster.client), Arc::clone(cluster));
+                tasks.spawn(async move {
+                    watch(api, $scope, cache, writer, |seen| $seen(&cluster, &seen)).await;
+                });
+            } else {
+                cache.receive(&mut writer, &Event::InitDone, false);
+            }
         };
     }
-    start!(plans, ROOTS, plan_seen);
-    start!(tenants, ROOTS, tenant_seen);
-    start!(agents, ROOTS, agent_seen);
-    start!(connections, ROOTS, connection_seen);
-    start!(providers, ROOTS, provider_seen);
-    start!(namespaces, LIVE_CHILDREN, namespace_seen);
-    start!(network_policies, CHILDREN, child_seen);
-    start!(resource_quotas, CHILDREN, child_seen);
-    start!(limit_ranges, CHILDREN, child_seen);
-    start!(service_accounts, CHILDREN, child_seen);
-    start!(role_bindings, CHILDREN, child_seen);
-    start!(deployments, LIVE_CHILDREN, child_seen);
+    let (provisions, works) = (role.provisions(), role.backends().is_some());
+    start!(plans, ROOTS, plan_seen, true);
+    start!(tenants, SHARED_ROOTS, tenant_seen, true);
+    start!(agents, ROOTS, agent_seen, works);
+    start!(connections, ROOTS, connection_seen, works);
+    start!(providers, ROOTS, provider_seen, works);
+    start!(namespaces, LIVE_CHILDREN, namespace_seen, true);
+    start!(network_policies, CHILDREN, child_seen, provisions);
+    start!(resource_quotas, CHILDREN, child_seen, provisions);
+    start!(limit_ranges, CHILDREN, child_seen, provisions);
+    start!(service_accounts, CHILDREN, child_seen, provisions);
+    start!(role_bindings, CHILDREN, child_seen, provisions);
+    start!(deployments, LIVE_CHILDREN, child_seen, works);
 }
 
 /// What changes for a tenant changes for what it has.
-fn plan_seen(context: &Context, seen: &Seen<'_, Plan>) {
+fn plan_seen(cluster: &Cluster, seen: &Seen<'_, Plan>) {
     match seen {
-        Seen::Changed(plan) => context.requeue_tenants_on(&plan.name_any()),
-        Seen::Listed => context.requeue_all_tenants(),
+        Seen::Changed(plan) => cluster.requeue_tenants_on(&plan.name_any()),
+        Seen::Listed => cluster.requeue_all_tenants(),
     }
 }
 
-fn tenant_seen(context: &Context, seen: &Seen<'_, Tenant>) {
+fn tenant_seen(cluster: &Cluster, seen: &Seen<'_, Tenant>) {
     match seen {
         Seen::Changed(tenant) => {
-            context.queues.tenants.add_object(tenant);
-            context.requeue_tenants_with_slug(&tenant.spec.slug);
-            tenant::requeue_objects(context, tenant);
+            cluster.queues.tenants.add_object(tenant);
+            cluster.requeue_tenants_with_slug(&tenant.spec.slug);
+            tenant::requeue_objects(cluster, tenant);
         }
-        Seen::Listed => context.requeue_all_tenants(),
+        Seen::Listed => cluster.requeue_all_tenants(),
     }
 }
 
-fn agent_seen(context: &Context, seen: &Seen<'_, Agent>) {
+fn agent_seen(cluster: &Cluster, seen: &Seen<'_, Agent>) {
     match seen {
         Seen::Changed(agent) => {
-            context.queues.agents.add_object(agent);
-            context.requeue_connections_naming(agent);
-            context.requeue_competitors(&context.caches.agents, &context.queues.agents, *agent);
+            cluster.queues.agents.add_object(agent);
+            cluster.requeue_connections_naming(agent);
+            cluster.requeue_competitors(&cluster.caches.agents, &cluster.queues.agents, *agent);
         }
-        Seen::Listed => context.requeue_all_agents(),
+        Seen::Listed => cluster.requeue_all_agents(),
     }
 }
 
-fn connection_seen(context: &Context, seen: &Seen<'_, ChannelConnection>) {
+fn connection_seen(cluster: &Cluster, seen: &Seen<'_, ChannelConnection>) {
     match seen {
         Seen::Changed(connection) => {
-            context.queues.connections.add_object(connection);
-            context.requeue_competitors(
-                &context.caches.connections,
-                &context.queues.connections,
+            cluster.queues.connections.add_object(connection);
+            cluster.requeue_competitors(
+                &cluster.caches.connections,
+                &cluster.queues.connections,
                 *connection,
             );
             if let Some(slack) = &connection.spec.slack {
-                context.requeue_connections_claiming(&slack.team_id);
+                cluster.requeue_connections_claiming(&slack.team_id);
             }
         }
-        Seen::Listed => context.requeue_all_connections(),
+        Seen::Listed => cluster.requeue_all_connections(),
     }
 }
 
-fn provider_seen(context: &Context, seen: &Seen<'_, LLMProvider>) {
+fn provider_seen(cluster: &Cluster, seen: &Seen<'_, LLMProvider>) {
     match seen {
         Seen::Changed(provider) => {
-            context.queues.providers.add_object(provider);
-            context.requeue_agents_naming(provider);
+            cluster.queues.providers.add_object(provider);
+            cluster.requeue_agents_naming(provider);
         }
-        Seen::Listed => context.requeue_all_providers(),
+        Seen::Listed => cluster.requeue_all_providers(),
     }
 }
 
-fn namespace_seen(context: &Context, seen: &Seen<'_, Namespace>) {
+fn namespace_seen(cluster: &Cluster, seen: &Seen<'_, Namespace>) {
     match seen {
         Seen::Changed(namespace) => {
-            tenant::requeue_owner(context, namespace);
-            context.requeue_objects_in(&namespace.name_any());
+            tenant::requeue_owner(cluster, namespace);
+            cluster.requeue_objects_in(&namespace.name_any());
         }
-        Seen::Listed => context.requeue_all_tenants(),
+        Seen::Listed => cluster.requeue_all_tenants(),
     }
 }
 
-fn child_seen<K: Resource>(context: &Context, seen: &Seen<'_, K>) {
+fn child_seen<K: Resource>(cluster: &Cluster, seen: &Seen<'_, K>) {
     match seen {
-        Seen::Changed(child) => context.requeue_tenant_of(namespace_of(*child)),
-        Seen::Listed => context.requeue_all_tenants(),
+        Seen::Changed(child) => cluster.requeue_tenant_of(namespace_of(*child)),
+        Seen::Listed => cluster.requeue_all_tenants(),
     }
 }

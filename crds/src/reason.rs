@@ -90,6 +90,8 @@ reasons! {
 
     WaitingForRuntime: "The tenant's runtime pod does not run yet.",
         "Wait; if it lasts, look at the pods and events of the tenant's namespace.";
+    RuntimeStopped: "The tenant is being deleted and nothing of it runs any more: its namespace can go.",
+        "Wait; if it lasts, look at the log of the operator's provisioner.";
     WaitingForLoad: "The latest revision is published, but the role that serves it has not loaded it yet.",
         "Wait; if it lasts, look at the readiness of that role.";
     ApplyFailed: "The Kubernetes API refused an object that the operator wanted to write.",

@@ -14,8 +14,15 @@ use crate::objects::{Kind, api, await_status};
 pub const NAMESPACE: &str = "konstruct-system";
 /// Where Slack's stand-in and the tests' model run.
 pub const COUNTERPARTS: &str = "konstruct-counterparts";
-/// Who the operator is at the API server.
+/// Who makes tenants' namespaces, at the API server.
+pub const PROVISIONER: &str = "system:serviceaccount:konstruct-system:konstruct-provisioner";
+/// Who does the rest.
 pub const OPERATOR: &str = "system:serviceaccount:konstruct-system:konstruct-operator";
+
+/// Both identities of the operator.
+pub const OPERATOR_DEPLOYMENTS: [&str; 2] = ["konstruct-provisioner", "konstruct-operator"];
+pub const OPERATOR_PODS: &str =
+    "--selector=app.kubernetes.io/name in (konstruct-provisioner,konstruct-operator)";
 
 /// The repository's root.
 pub fn repository() -> PathBuf {
@@ -56,6 +63,7 @@ pub async fn install(client: &Client) -> Result<()> {
         ("konstruct-data", "redis"),
         (COUNTERPARTS, "slack"),
         (COUNTERPARTS, "model"),
+        (NAMESPACE, "konstruct-provisioner"),
         (NAMESPACE, "konstruct-operator"),
         (NAMESPACE, "konstruct-gateway"),
         (NAMESPACE, "konstruct-ai-gateway"),
@@ -82,8 +90,7 @@ pub async fn stop_operator() -> Result<()> {
         return Ok(());
     }
     scale_operator("0").await?;
-    let selector = "--selector=app.kubernetes.io/name=konstruct-operator";
-    kubectl::run(&["wait", "--namespace", NAMESPACE, "--for=delete", "pod", selector, "--timeout=60s"])
+    kubectl::run(&["wait", "--namespace", NAMESPACE, "--for=delete", "pod", OPERATOR_PODS, "--timeout=60s"])
         .await?;
     Ok(())
 }
@@ -95,12 +102,17 @@ pub async fn start_operator() -> Result<()> {
         return Ok(());
     }
     scale_operator("1").await?;
-    rolled_out(NAMESPACE, "konstruct-operator").await
+    for deployment in OPERATOR_DEPLOYMENTS {
+        rolled_out(NAMESPACE, deployment).await?;
+    }
+    Ok(())
 }
 
 async fn scale_operator(replicas: &str) -> Result<()> {
     let replicas = format!("--replicas={replicas}");
-    kubectl::run(&["scale", "deployment", "konstruct-operator", "--namespace", NAMESPACE, &replicas]).await?;
+    let [provisioner, operator] = OPERATOR_DEPLOYMENTS;
+    kubectl::run(&["scale", "deployment", provisioner, operator, "--namespace", NAMESPACE, &replicas])
+        .await?;
     Ok(())
 }
 

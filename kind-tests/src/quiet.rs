@@ -14,7 +14,13 @@ use crate::wait::{Look, until};
 use crate::{audit, kubectl, platform};
 
 /// The kinds whose watches show that a new operator leads and has begun.
-const WATCHED: [&str; 4] = ["tenants", "agents", "channelconnections", "llmproviders"];
+const WATCHED: [(&str, &str); 5] = [
+    (platform::PROVISIONER, "tenants"),
+    (platform::OPERATOR, "tenants"),
+    (platform::OPERATOR, "agents"),
+    (platform::OPERATOR, "channelconnections"),
+    (platform::OPERATOR, "llmproviders"),
+];
 
 /// Restarts the operator and counts, by the audit log, what the new one asks to change from its start until `window`
 /// after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
@@ -28,19 +34,24 @@ pub async fn second_pass(alone: &Cluster, window: Duration) -> Result<BTreeMap<S
     .await?;
     let since = restart().await?;
     until(Duration::from_mins(1), "the new operator watching all kinds", || async {
-        let requests = audit::requests(platform::OPERATOR, since)?;
-        let watches = |kind: &&str| {
-            let of_kind =
-                |r: &&audit::Request| r.object_ref.as_ref().is_some_and(|object| object.resource == *kind);
-            requests.iter().filter(of_kind).any(|r| r.verb == "list" || r.verb == "watch")
-        };
-        let missing: Vec<&str> = WATCHED.iter().filter(|kind| !watches(kind)).copied().collect();
+        let mut missing = Vec::new();
+        for (user, kind) in WATCHED {
+            let watches = |r: &audit::Request| {
+                let of_kind = r.object_ref.as_ref().is_some_and(|object| object.resource == kind);
+                of_kind && (r.verb == "list" || r.verb == "watch")
+            };
+            if !audit::requests(user, since)?.iter().any(watches) {
+                missing.push((user, kind));
+            }
+        }
         Ok(if missing.is_empty() { Look::Done(()) } else { Look::NotYet(missing) })
     })
     .await?;
     // Nothing announces that nothing more will come.
     tokio::time::sleep(window).await;
-    audit::mutations(platform::OPERATOR, since)
+    let mut writes = audit::mutations(platform::OPERATOR, since)?;
+    writes.extend(audit::mutations(platform::PROVISIONER, since)?);
+    Ok(writes)
 }
 
 /// Returns a moment after the old operator's last request.
@@ -50,9 +61,11 @@ async fn restart() -> Result<jiff::Timestamp> {
         ensure!(status.success(), "restarting the operator's process: {status}");
         return Ok(jiff::Timestamp::now());
     }
-    let selector = "--selector=app.kubernetes.io/name=konstruct-operator";
-    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, selector, "--timeout=60s"]).await?;
+    let pods = platform::OPERATOR_PODS;
+    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, pods, "--timeout=60s"]).await?;
     let since = jiff::Timestamp::now();
-    platform::rolled_out(platform::NAMESPACE, "konstruct-operator").await?;
+    for deployment in platform::OPERATOR_DEPLOYMENTS {
+        platform::rolled_out(platform::NAMESPACE, deployment).await?;
+    }
     Ok(since)
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use konstruct_controllers::Settings;
 use konstruct_controllers::settings::{Destination, NetworkSettings, RuntimeSettings};
+use konstruct_controllers::{Backends, Role, Settings};
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
 use konstruct_telemetry::{Readiness, serve_admin};
@@ -18,21 +18,15 @@ use crate::{Config, Error, serve};
 /// Turns the custom resources of a cluster into tenants' namespaces and compiled configuration.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
+    /// Which of the operator's two identities this process has. Both without it, for development: the rights of both
+    /// are needed then.
+    #[arg(long, env = "KONSTRUCT_OPERATOR_ROLE", value_name = "ROLE")]
+    role: Option<Identity>,
     /// Where probes and scrapers reach the operator. Never public.
     #[arg(long, env = "KONSTRUCT_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
-    /// File with the PostgreSQL URL, of the role konstruct_operator.
-    #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE", value_name = "PATH")]
-    database_url_file: PathBuf,
-    /// File with the Redis URL, of a user who may manage users.
-    #[arg(long, env = "KONSTRUCT_REDIS_URL_FILE", value_name = "PATH")]
-    redis_url_file: PathBuf,
-    /// File with the key that encrypts channel secrets: 64 hexadecimal digits.
-    #[arg(long, env = "KONSTRUCT_CHANNEL_KEY_FILE", value_name = "PATH")]
-    channel_key_file: PathBuf,
-    /// File with the key that encrypts provider secrets: 64 hexadecimal digits.
-    #[arg(long, env = "KONSTRUCT_PROVIDER_KEY_FILE", value_name = "PATH")]
-    provider_key_file: PathBuf,
+    #[command(flatten)]
+    backends: BackendArgs,
     /// PostgreSQL as tenants' runtimes reach it, without user and password: postgres://host:5432/database
     #[arg(long, env = "KONSTRUCT_TENANT_DATABASE_ADDRESS", value_name = "ADDRESS")]
     tenant_database_address: String,
@@ -42,7 +36,7 @@ pub struct Args {
     /// The operator's own namespace. LLMProviders there are shared.
     #[arg(long, env = "KONSTRUCT_NAMESPACE", value_name = "NAME", default_value = "konstruct-system")]
     namespace: String,
-    /// The operator's own service account.
+    /// The workload controller's service account, which gets its rights in each tenant's namespace.
     #[arg(
         long,
         env = "KONSTRUCT_SERVICE_ACCOUNT",
@@ -62,6 +56,35 @@ pub struct Args {
         value_parser = clap::value_parser!(u16).range(1..=256)
     )]
     concurrency: u16,
+    /// The name that this replica holds the lease under: the pod's.
+    #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "operator")]
+    identity: String,
+}
+
+/// The operator's identities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Identity {
+    /// Makes tenants' namespaces with their walls. Reaches the Kubernetes API only.
+    Provisioner,
+    /// Everything inside the walls, and all kinds.
+    Workload,
+}
+
+/// Where tenants' data is. The provisioner needs none of it.
+#[derive(Clone, Debug, clap::Args)]
+struct BackendArgs {
+    /// File with the PostgreSQL URL, of the role konstruct_operator.
+    #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE", value_name = "PATH")]
+    database_url_file: Option<PathBuf>,
+    /// File with the Redis URL, of a user who may manage users.
+    #[arg(long, env = "KONSTRUCT_REDIS_URL_FILE", value_name = "PATH")]
+    redis_url_file: Option<PathBuf>,
+    /// File with the key that encrypts channel secrets: 64 hexadecimal digits.
+    #[arg(long, env = "KONSTRUCT_CHANNEL_KEY_FILE", value_name = "PATH")]
+    channel_key_file: Option<PathBuf>,
+    /// File with the key that encrypts provider secrets: 64 hexadecimal digits.
+    #[arg(long, env = "KONSTRUCT_PROVIDER_KEY_FILE", value_name = "PATH")]
+    provider_key_file: Option<PathBuf>,
     /// Most connections to PostgreSQL.
     #[arg(
         long,
@@ -70,9 +93,21 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(2..=1000)
     )]
     database_connections: u32,
-    /// The name that this replica holds the lease under: the pod's.
-    #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "operator")]
-    identity: String,
+}
+
+impl BackendArgs {
+    fn connect(&self) -> Result<Backends, Error> {
+        let database_url = read_secret("database-url-file", self.database_url_file.as_deref())?;
+        let redis_url = read_secret("redis-url-file", self.redis_url_file.as_deref())?;
+        let channel_key = read_secret("channel-key-file", self.channel_key_file.as_deref())?;
+        let provider_key = read_secret("provider-key-file", self.provider_key_file.as_deref())?;
+        let keyring = Keyring::from_hex(Some(&channel_key), Some(&provider_key)).map_err(Error::Keys)?;
+        Ok(Backends {
+            store: Store::connect(&database_url, self.database_connections, keyring)
+                .map_err(Error::OpenStore)?,
+            bus: Bus::connect(&redis_url).map_err(Error::OpenBus)?,
+        })
+    }
 }
 
 /// The pod of each tenant.
@@ -130,19 +165,18 @@ struct NetworkArgs {
 
 /// Runs the role until shutdown.
 pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
-    let database_url = read_secret("database-url-file", &args.database_url_file)?;
-    let redis_url = read_secret("redis-url-file", &args.redis_url_file)?;
-    let channel_key = read_secret("channel-key-file", &args.channel_key_file)?;
-    let provider_key = read_secret("provider-key-file", &args.provider_key_file)?;
-    let keyring = Keyring::from_hex(Some(&channel_key), Some(&provider_key)).map_err(Error::Keys)?;
+    let role = match args.role {
+        Some(Identity::Provisioner) => Role::Provisioner,
+        Some(Identity::Workload) => Role::Workload(args.backends.connect()?),
+        None => Role::All(args.backends.connect()?),
+    };
     let settings = args.settings()?;
     let address = args.admin_listen;
     let admin = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
     let readiness = Readiness::new();
     let config = Config {
         kubernetes: kube::Config::infer().await.map_err(Error::FindKubernetes)?,
-        store: Store::connect(&database_url, args.database_connections, keyring).map_err(Error::OpenStore)?,
-        bus: Bus::connect(&redis_url).map_err(Error::OpenBus)?,
+        role,
         readiness: readiness.clone(),
         settings,
         identity: args.identity,
@@ -211,7 +245,8 @@ fn bare_address(
     }
 }
 
-fn read_secret(flag: &'static str, path: &Path) -> Result<SecretString, Error> {
+fn read_secret(flag: &'static str, path: Option<&Path>) -> Result<SecretString, Error> {
+    let path = path.ok_or(Error::Missing(flag))?;
     let error = |source| Error::ReadSecretFile { flag, path: path.display().to_string(), source };
     let text = fs::read_to_string(path).map_err(error)?;
     let value = text.trim();

@@ -2,19 +2,20 @@
 
 use std::fmt::Debug;
 
-use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Tenant};
+use konstruct_controllers::Role;
+use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-/// What is missing, in words that say what to do; None when all is there.
-pub(crate) async fn missing(client: &Client) -> Option<String> {
-    let found = [
-        known::<Tenant>(client).await,
-        known::<Agent>(client).await,
-        known::<ChannelConnection>(client).await,
-        known::<LLMProvider>(client).await,
-    ];
+/// What is missing of the kinds that the role works with, in words that say what to do; None when all is there.
+pub(crate) async fn missing(client: &Client, role: &Role) -> Option<String> {
+    let mut found = vec![known::<Plan>(client).await, known::<Tenant>(client).await];
+    if role.backends().is_some() {
+        found.push(known::<Agent>(client).await);
+        found.push(known::<ChannelConnection>(client).await);
+        found.push(known::<LLMProvider>(client).await);
+    }
     let mut unknown = Vec::new();
     for (kind, outcome) in found {
         match outcome {

@@ -10,9 +10,7 @@ mod metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
-use konstruct_controllers::{Fence, Parts, Settings};
-use konstruct_queue::Bus;
-use konstruct_store::Store;
+use konstruct_controllers::{Backends, Fence, Parts, Role, Settings};
 use konstruct_telemetry::{Check, Readiness};
 use tokio_util::sync::CancellationToken;
 
@@ -20,14 +18,13 @@ pub use args::{Args, run};
 
 use leader::{Candidate, Leadership, Standing};
 
-const LEASE: &str = "konstruct-operator";
 const DEFINITIONS_AGAIN: Duration = Duration::from_secs(2);
 
 /// The parts an operator is made of.
 pub struct Config {
     pub kubernetes: kube::Config,
-    pub store: Store,
-    pub bus: Bus,
+    /// Which identity it has.
+    pub role: Role,
     pub readiness: Readiness,
     pub settings: Settings,
     /// Who holds the lease and publishes events: the pod's name. Two replicas never share it.
@@ -37,6 +34,8 @@ pub struct Config {
 /// Why the operator cannot run. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error("--{0} is missing: every role but the provisioner needs it")]
+    Missing(&'static str),
     #[error("cannot read {path} given by --{flag}: {source}")]
     ReadSecretFile { flag: &'static str, path: String, source: std::io::Error },
     #[error("cannot use the database address in the file of --database-url-file: {0}")]
@@ -66,21 +65,29 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
     let leadership = Leadership::default();
     let elector = client::client(config.kubernetes.clone(), None)?;
     let namespace = config.settings.system_namespace.clone();
+    let lease = lease(&config.role);
     let mut candidate =
-        Candidate::new(elector.clone(), &namespace, LEASE, config.identity.clone(), leadership.clone());
-    let prober = tokio::spawn(health::probe(
-        config.store.clone(),
-        config.bus.clone(),
-        config.readiness.clone(),
-        shutdown.clone(),
-    ));
+        Candidate::new(elector.clone(), &namespace, lease, config.identity.clone(), leadership.clone());
+    let prober = config.role.backends().cloned().map(|Backends { store, bus }| {
+        tokio::spawn(health::probe(store, bus, config.readiness.clone(), shutdown.clone()))
+    });
     let ended = shutdown.run_until_cancelled(work(&config, &leadership, &elector, &mut candidate)).await;
     metrics::leading(false);
-    prober.abort();
+    if let Some(prober) = prober {
+        prober.abort();
+    }
     if let Err(error) = candidate.resign().await {
         tracing::warn!(%error, "the lease was not given back: another replica takes over when it has expired");
     }
     ended.unwrap_or(Ok(()))
+}
+
+/// Each identity has a leader of its own.
+const fn lease(role: &Role) -> &'static str {
+    match role {
+        Role::Provisioner => "konstruct-provisioner",
+        Role::Workload(_) | Role::All(_) => "konstruct-operator",
+    }
 }
 
 async fn work(
@@ -89,7 +96,7 @@ async fn work(
     elector: &kube::Client,
     candidate: &mut Candidate,
 ) -> Result<(), Error> {
-    wait_for_definitions(elector, &config.readiness.check("custom resource definitions")).await;
+    wait_for_definitions(elector, &config.role, &config.readiness.check("custom resource definitions")).await;
     let (election, caches) = (config.readiness.check("leader election"), config.readiness.check("caches"));
     loop {
         follow(candidate, &election, &caches).await;
@@ -107,9 +114,9 @@ async fn work(
     }
 }
 
-async fn wait_for_definitions(client: &kube::Client, check: &Check) {
+async fn wait_for_definitions(client: &kube::Client, role: &Role, check: &Check) {
     let mut said = None;
-    while let Some(missing) = definitions::missing(client).await {
+    while let Some(missing) = definitions::missing(client, role).await {
         check.failed(missing.clone());
         if said.as_ref() != Some(&missing) {
             tracing::warn!(missing, "waiting");
@@ -169,8 +176,7 @@ async fn reign(config: &Config, client: kube::Client, leadership: Leadership, ca
     caches.failed("filling");
     let parts = Parts {
         client,
-        store: config.store.clone(),
-        bus: config.bus.clone(),
+        role: config.role.clone(),
         settings: config.settings.clone(),
         metrics: Arc::new(metrics::Passes),
         instance: config.identity.clone(),

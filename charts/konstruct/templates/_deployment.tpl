@@ -1,6 +1,7 @@
 {{/*
 The Deployment of a role. Takes root, role, values, args, ports (name → number), files, and optionally env, envFrom,
-token (whether the pod talks to the API server) and settings (text whose change restarts the pods).
+token (whether the pod talks to the API server), settings (text whose change restarts the pods) and command (the role's
+name on the command line, where it is another one).
 */}}
 {{- define "konstruct.deployment" -}}
 {{- $autoscaled := dig "autoscaling" "enabled" false .values -}}
@@ -45,7 +46,7 @@ spec:
       - name: {{ .role }}
         image: {{ include "konstruct.image" .root }}
         imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-        args: {{- toYaml (concat (list .role (printf "--log-format=%s" .root.Values.log.format)) .args .values.extraArgs) | nindent 8 }}
+        args: {{- toYaml (concat (list (.command | default .role) (printf "--log-format=%s" .root.Values.log.format)) .args .values.extraArgs) | nindent 8 }}
         {{- with include "konstruct.env" (dict "root" .root "ours" .env "extra" .values.extraEnv) }}
         {{- . | trim | nindent 8 }}
         {{- end }}
@@ -60,8 +61,12 @@ spec:
         readinessProbe: {httpGet: {path: /readyz, port: admin}, periodSeconds: 2, timeoutSeconds: 2}
         resources: {{- toYaml .values.resources | nindent 10 }}
         {{- include "konstruct.containerSecurity" . | nindent 8 }}
-        {{- include "konstruct.volumeMounts" .values | nindent 8 }}
-      {{- include "konstruct.volumes" (dict "files" .files "extraVolumes" .values.extraVolumes) | nindent 6 }}
+        {{- with include "konstruct.volumeMounts" (dict "files" .files "extraVolumeMounts" .values.extraVolumeMounts) }}
+        {{- . | nindent 8 }}
+        {{- end }}
+      {{- with include "konstruct.volumes" (dict "files" .files "extraVolumes" .values.extraVolumes) }}
+      {{- . | nindent 6 }}
+      {{- end }}
 {{- end -}}
 
 {{- define "konstruct.podDisruptionBudget" -}}

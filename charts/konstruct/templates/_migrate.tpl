@@ -33,8 +33,9 @@ spec:
     {{- end }}
     resources: {{- toYaml $values.resources | nindent 6 }}
     {{- include "konstruct.containerSecurity" . | nindent 4 }}
-    {{- include "konstruct.volumeMounts" $values | nindent 4 }}
-  {{- include "konstruct.volumes" (dict "files" (include "konstruct.migrateFiles" . | fromYamlArray) "extraVolumes" $values.extraVolumes) | nindent 2 }}
+    {{- $files := include "konstruct.migrateFiles" . | fromYamlArray }}
+    {{- include "konstruct.volumeMounts" (dict "files" $files "extraVolumeMounts" $values.extraVolumeMounts) | nindent 4 }}
+  {{- include "konstruct.volumes" (dict "files" $files "extraVolumes" $values.extraVolumes) | nindent 2 }}
 {{- end -}}
 
 {{/* Whether an upgrade finds all that the migration needs: the logins and the database. */}}

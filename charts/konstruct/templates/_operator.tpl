@@ -18,8 +18,8 @@ KONSTRUCT_DNS_NAMESPACE: {{ .Values.networkPolicy.dnsNamespace }}
 KONSTRUCT_MONITORING_NAMESPACE: {{ .Values.networkPolicy.monitoringNamespace }}
 {{- end -}}
 
-{{/* Who the operator is, from where it runs. */}}
+{{/* Where the operator is, and whose account gets its rights in tenants' namespaces. */}}
 {{- define "konstruct.operatorEnv" -}}
 - {name: KONSTRUCT_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
-- {name: KONSTRUCT_SERVICE_ACCOUNT, valueFrom: {fieldRef: {fieldPath: spec.serviceAccountName}}}
+- {name: KONSTRUCT_SERVICE_ACCOUNT, value: {{ include "konstruct.fullname" . }}-operator}
 {{- end -}}

@@ -65,21 +65,27 @@ env: {{- toYaml . | nindent 0 }}
 {{- end -}}
 
 {{- define "konstruct.volumeMounts" -}}
+{{- if or .files .extraVolumeMounts -}}
 volumeMounts:
+{{- if .files }}
 - {name: secrets, mountPath: /var/run/konstruct/secrets, readOnly: true}
+{{- end }}
 {{- with .extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
+{{- end -}}
 
 {{/* One volume with just the files of this role. Takes (dict "files" (list (dict "secret" … "keys" (dict key file))) …). */}}
 {{- define "konstruct.volumes" -}}
+{{- if or .files .extraVolumes -}}
 volumes:
+{{- with .files }}
 - name: secrets
   projected:
     defaultMode: 0440
     sources:
-    {{- range .files }}
+    {{- range . }}
     - secret:
         name: {{ .secret }}
         items:
@@ -87,7 +93,9 @@ volumes:
         - {key: {{ $key }}, path: {{ $file }}}
         {{- end }}
     {{- end }}
+{{- end }}
 {{- with .extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end -}}
 {{- end -}}

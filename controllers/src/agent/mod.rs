@@ -18,6 +18,7 @@ pub use validate::Validated;
 use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::controller::{Next, Reconciler};
 use crate::framework::names::TenantRef;
+use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
 use crate::{Context, Error, Problem};
@@ -29,7 +30,7 @@ pub(crate) struct Agents {
 impl Reconciler for Agents {
     type Object = Agent;
     const NAME: &'static str = "agent";
-    const MANAGER: &'static str = "konstruct-agent";
+    const SHARE: Share<AgentStatus> = Share::whole("konstruct-agent");
 
     fn cache(&self) -> &Cache<Agent> {
         &self.context.caches.agents
@@ -95,7 +96,9 @@ impl Agents {
     }
 
     async fn write(&self, agent: &Agent, status: &AgentStatus) -> Result<(), Error> {
-        crate::framework::status::write(&self.api(agent), self.cache(), Self::MANAGER, agent, status).await
+        crate::framework::status::write(&self.api(agent), self.cache(), &Self::SHARE, agent, status)
+            .await
+            .map(drop)
     }
 }
 

@@ -19,6 +19,7 @@ use apply::Outcome;
 use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::controller::{Next, Reconciler};
 use crate::framework::names::TenantRef;
+use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, report};
 use crate::{Context, Error, Problem};
@@ -30,7 +31,7 @@ pub(crate) struct ChannelConnections {
 impl Reconciler for ChannelConnections {
     type Object = ChannelConnection;
     const NAME: &'static str = "channel_connection";
-    const MANAGER: &'static str = "konstruct-channel-connection";
+    const SHARE: Share<ChannelConnectionStatus> = Share::whole("konstruct-channel-connection");
 
     fn cache(&self) -> &Cache<ChannelConnection> {
         &self.context.caches.connections
@@ -132,7 +133,7 @@ impl ChannelConnections {
         status: &ChannelConnectionStatus,
     ) -> Result<(), Error> {
         let api = self.api(connection);
-        crate::framework::status::write(&api, self.cache(), Self::MANAGER, connection, status).await
+        crate::framework::status::write(&api, self.cache(), &Self::SHARE, connection, status).await.map(drop)
     }
 }
 

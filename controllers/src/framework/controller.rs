@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt, stream};
 use konstruct_crds::conditions::ResourceStatus;
+use kube::core::object::HasStatus;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 use super::backoff::Backoff;
 use super::cache::{Cache, namespace_of};
 use super::events::{Events, transitions};
-use super::status::{self, Root};
+use super::status::{self, Root, Share};
 use crate::Error;
 use crate::error::with_sources;
 
@@ -32,12 +33,16 @@ pub trait Reconciler: Send + Sync + 'static {
     type Object: Root;
     /// For metrics and logs: `tenant`.
     const NAME: &'static str;
-    /// Owner of the fields that this controller writes.
-    const MANAGER: &'static str;
+    /// What of the status this controller writes, and as whom.
+    const SHARE: Share<<Self::Object as HasStatus>::Status>;
 
     fn cache(&self) -> &Cache<Self::Object>;
     fn api(&self, object: &Self::Object) -> Api<Self::Object>;
     fn reconcile(&self, object: Arc<Self::Object>) -> impl Future<Output = Result<Next, Error>> + Send;
+    /// What the status says after a pass that failed for a reason that is not the user's.
+    fn after_failure(object: &Self::Object, error: &Error) -> <Self::Object as HasStatus>::Status {
+        status::after_failure(object, error)
+    }
     /// The object got ready or stopped being so, or was compiled for the first time: who depends on it?
     fn requeue_dependents(&self, object: &Self::Object);
 }
@@ -137,9 +142,9 @@ impl<R: Reconciler> Observer<R> {
             "a pass failed and is tried again"
         );
         let object = status::newest(self.reconciler.cache(), object);
-        let status = status::after_failure(&*object, error);
+        let status = R::after_failure(&object, error);
         let api = self.reconciler.api(&object);
-        let write = status::write(&api, self.reconciler.cache(), R::MANAGER, &*object, &status);
+        let write = status::write(&api, self.reconciler.cache(), &R::SHARE, &*object, &status);
         if let Ok(Err(error)) = tokio::time::timeout(DEADLINE, write).await {
             tracing::debug!(%error, "the failure could not be written to the status");
         }
@@ -148,7 +153,7 @@ impl<R: Reconciler> Observer<R> {
     /// Compares the status with the one before the pass, and tells people and dependents what has changed.
     async fn tell(&self, before: &Arc<R::Object>) {
         let after = status::newest(self.reconciler.cache(), before);
-        let (old, new) = (status_of(&**before), status_of(&*after));
+        let (old, new) = (status_of::<R>(before), status_of::<R>(&after));
         if old == new {
             return;
         }
@@ -159,8 +164,9 @@ impl<R: Reconciler> Observer<R> {
     }
 }
 
-fn status_of<K: Root>(object: &K) -> K::Status {
-    object.status().cloned().unwrap_or_default()
+/// The controller's share: of what others write, they tell.
+fn status_of<R: Reconciler>(object: &R::Object) -> <R::Object as HasStatus>::Status {
+    object.status().map(R::SHARE.of).unwrap_or_default()
 }
 
 fn is_compiled<S: ResourceStatus>(status: &S) -> bool {

@@ -56,6 +56,7 @@ fn is_on_the_way(condition: &Condition) -> bool {
         Reason::Deleting,
         Reason::WaitingForLoad,
         Reason::WaitingForRuntime,
+        Reason::RuntimeStopped,
         Reason::ProviderNotReady,
         Reason::AgentNotReady,
     ];

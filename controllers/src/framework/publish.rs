@@ -56,8 +56,8 @@ pub async fn publish<S: Serialize + Sync>(
     context: &Context,
     prepared: &Prepared<S>,
 ) -> Result<Applied, Error> {
-    let Context { store, bus, fence, .. } = context;
-    fence.check()?;
+    let Context { store, bus, .. } = context;
+    context.fence.check()?;
     let Prepared { tenant, kind, name, snapshot, secrets } = prepared;
     let published = store.publish(*tenant, *kind, name, snapshot, secrets).await?;
     if published.changed {
@@ -69,8 +69,8 @@ pub async fn publish<S: Serialize + Sync>(
 
 /// Takes a snapshot out of force.
 pub async fn withdraw(context: &Context, tenant: TenantId, kind: Kind, name: &str) -> Result<(), Error> {
-    let Context { store, bus, fence, .. } = context;
-    fence.check()?;
+    let Context { store, bus, .. } = context;
+    context.fence.check()?;
     if store.withdraw(tenant, kind, name).await? {
         tracing::info!(%kind, name, "withdrawn");
         bus.publish(Signal::Config(tenant)).await;

@@ -19,6 +19,29 @@ use crate::Error;
 pub trait Root: Cached + HasStatus<Status: ResourceStatus + Send + Sync> + DeserializeOwned + Debug {}
 impl<K: Cached + HasStatus<Status: ResourceStatus + Send + Sync> + DeserializeOwned + Debug> Root for K {}
 
+/// The part of a status that one controller writes, as a field manager of its own.
+pub struct Share<S: 'static> {
+    pub manager: &'static str,
+    /// Leaves out what others write.
+    pub of: fn(&S) -> S,
+}
+
+impl<S: ResourceStatus> Share<S> {
+    /// All that the operator says.
+    pub const fn whole(manager: &'static str) -> Self {
+        Self { manager, of: |status| only(status, |_| true) }
+    }
+}
+
+/// The status with those of our conditions that are chosen.
+pub fn only<S: ResourceStatus>(status: &S, chosen: fn(ConditionType) -> bool) -> S {
+    let conditions =
+        ours().filter(|type_| chosen(*type_)).filter_map(|type_| status.condition(type_).cloned());
+    let mut share = status.clone();
+    *share.conditions_mut() = conditions.collect();
+    share
+}
+
 /// A status in the making. Starts without conditions, so that one which no longer applies goes away; what stays the
 /// same keeps its transition time.
 pub struct StatusBuilder<S> {
@@ -106,17 +129,18 @@ impl<S: ResourceStatus> StatusBuilder<S> {
     }
 }
 
-/// Writes the status if it differs from the newest one known. Conditions of other managers are left alone: ours are
-/// applied as elements of a list that is merged by type.
+/// Writes a share of the status if it differs from the newest one known; says whether it did. Conditions of other
+/// managers are left alone: ours are applied as elements of a list that is merged by type.
 pub async fn write<K: Root>(
     api: &Api<K>,
     cache: &Cache<K>,
-    manager: &'static str,
+    share: &Share<K::Status>,
     object: &K,
     status: &K::Status,
-) -> Result<(), Error> {
-    if object.status().is_some_and(|before| same(before, status)) {
-        return Ok(());
+) -> Result<bool, Error> {
+    let status = (share.of)(status);
+    if same(&object.status().map(share.of).unwrap_or_default(), &status) {
+        return Ok(false);
     }
     let name = object.name_any();
     let patch = json!({
@@ -126,13 +150,13 @@ pub async fn write<K: Root>(
         "metadata": {"name": name, "namespace": object.namespace(), "uid": object.uid()},
         "status": status,
     });
-    let params = PatchParams::apply(manager).force();
+    let params = PatchParams::apply(share.manager).force();
     match api.patch_status(&name, &params, &Patch::Apply(patch)).await {
         Ok(written) => {
             cache.wrote(pruned(written));
-            Ok(())
+            Ok(true)
         }
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(false),
         Err(error) => Err(Error::apply::<K>(&name, error)),
     }
 }
@@ -155,9 +179,7 @@ fn ours() -> impl Iterator<Item = ConditionType> {
 /// The status after a pass that failed for a reason that is not the user's. What was ready stays ready: a database
 /// that is down for a minute takes no employee away.
 pub fn after_failure<K: Root>(object: &K, error: &Error) -> K::Status {
-    let mut status = object.status().cloned().unwrap_or_default();
-    let known: Vec<Condition> = ours().filter_map(|type_| status.condition(type_).cloned()).collect();
-    *status.conditions_mut() = known;
+    let mut status = object.status().map(|status| only(status, |_| true)).unwrap_or_default();
     let generation = object.meta().generation.unwrap_or(0);
     let (reason, message) = (error.reason(), error.advice());
     status.set_condition(Condition::new(ConditionType::Reconciling, true, reason, &message, generation));

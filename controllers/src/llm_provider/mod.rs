@@ -17,6 +17,7 @@ pub use validate::Validated;
 
 use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::controller::{Next, Reconciler};
+use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
 use crate::{Context, Error};
@@ -28,7 +29,7 @@ pub(crate) struct LLMProviders {
 impl Reconciler for LLMProviders {
     type Object = LLMProvider;
     const NAME: &'static str = "llm_provider";
-    const MANAGER: &'static str = "konstruct-llm-provider";
+    const SHARE: Share<LLMProviderStatus> = Share::whole("konstruct-llm-provider");
 
     fn cache(&self) -> &Cache<LLMProvider> {
         &self.context.caches.providers
@@ -96,7 +97,7 @@ impl LLMProviders {
 
     async fn write(&self, provider: &LLMProvider, status: &LLMProviderStatus) -> Result<(), Error> {
         let api = self.api(provider);
-        crate::framework::status::write(&api, self.cache(), Self::MANAGER, provider, status).await
+        crate::framework::status::write(&api, self.cache(), &Self::SHARE, provider, status).await.map(drop)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Takes a tenant apart, in the order in which nothing runs without its walls and nothing is left behind: pods,
-//! namespace, logins, rows, and the finalizer last.
+//! Takes a tenant apart, in the order in which nothing runs without its walls and nothing is left behind: pods, the
+//! namespace by the provisioner, logins, rows, and the finalizer last.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt};
 
 use super::dereference::find_namespace;
-use super::provision::Provisioner;
+use super::logins::Logins;
 use crate::framework::apply::Applier;
 use crate::framework::names::{RUNTIME, TenantRef};
 use crate::framework::ownership::{Ownership, ownership};
@@ -22,14 +22,19 @@ const NAMESPACE_AGAIN: Duration = Duration::from_secs(5);
 
 /// How far it got.
 pub(super) enum Progress {
-    Waiting { message: String, again: Duration },
+    /// While something runs the walls stay.
+    Waiting {
+        message: String,
+        stopped: bool,
+        again: Duration,
+    },
     Done,
 }
 
 pub(super) async fn take_apart(
     context: &Context,
     applier: &Applier,
-    provisioner: &Provisioner,
+    logins: &Logins,
     tenant: &TenantRef,
     afterlife: Afterlife,
 ) -> Result<Progress, Error> {
@@ -37,20 +42,25 @@ pub(super) async fn take_apart(
     match (ownership(namespace.as_ref(), tenant.id), namespace) {
         (Ownership::Ours, Some(namespace)) => {
             if let Some(message) = stop_pods(context, applier, tenant).await? {
-                return Ok(Progress::Waiting { message, again: PODS_AGAIN });
+                return Ok(Progress::Waiting { message, stopped: false, again: PODS_AGAIN });
             }
-            let api: Api<Namespace> = Api::all(context.client.clone());
-            applier.delete(&api, &namespace).await?;
-            let message = format!("waiting for namespace {:?} to be deleted", tenant.namespace());
-            return Ok(Progress::Waiting { message, again: PODS_AGAIN });
+            return Ok(Progress::Waiting {
+                message: what_blocks(&namespace),
+                stopped: true,
+                again: NAMESPACE_AGAIN,
+            });
         }
         (Ownership::Terminating, Some(namespace)) => {
-            return Ok(Progress::Waiting { message: what_blocks(&namespace), again: NAMESPACE_AGAIN });
+            return Ok(Progress::Waiting {
+                message: what_blocks(&namespace),
+                stopped: true,
+                again: NAMESPACE_AGAIN,
+            });
         }
         // Not ours, or gone.
         _ => {}
     }
-    provisioner.forget(tenant.id);
+    logins.forget(tenant.id);
     clear_out(context, tenant, afterlife).await?;
     Ok(Progress::Done)
 }

@@ -5,10 +5,11 @@ use konstruct_crds::{PlanSpec, Tenant};
 use konstruct_domain::{Slug, TenantId};
 use kube::{Api, ResourceExt};
 
+use crate::Error;
+use crate::context::Cluster;
 use crate::framework::ownership::{Ownership, ownership};
 use crate::framework::surplus::{age, surplus};
 use crate::framework::tenancy::tenant_ref;
-use crate::{Context, Error};
 
 #[derive(Clone, Debug)]
 pub struct Dereferenced {
@@ -47,33 +48,33 @@ pub struct RuntimeNeeds {
     pub memory: String,
 }
 
-pub(super) async fn dereference(context: &Context, tenant: &Tenant) -> Result<Dereferenced, Error> {
+pub(super) async fn dereference(cluster: &Cluster, tenant: &Tenant) -> Result<Dereferenced, Error> {
     let id = tenant_id(tenant)?;
     let namespace = match tenant.spec.slug.parse::<Slug>() {
-        Ok(slug) => ownership(find_namespace(context, &slug).await?.as_ref(), id),
+        Ok(slug) => ownership(find_namespace(cluster, &slug).await?.as_ref(), id),
         Err(_) => Ownership::Vacant,
     };
-    let runtime = &context.settings.runtime;
+    let runtime = &cluster.settings.runtime;
     Ok(Dereferenced {
         id,
         namespace,
-        older_with_slug: older_with_slug(tenant, &context.caches.tenants.all()),
+        older_with_slug: older_with_slug(tenant, &cluster.caches.tenants.all()),
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
-        plan: plan(context, tenant),
-        surplus: surplus_of(context, tenant),
+        plan: plan(cluster, tenant),
+        surplus: surplus_of(cluster, tenant),
     })
 }
 
-fn plan(context: &Context, tenant: &Tenant) -> PlanLookup {
+fn plan(cluster: &Cluster, tenant: &Tenant) -> PlanLookup {
     let Some(name) = &tenant.spec.plan else { return PlanLookup::NotNamed };
-    match context.caches.plans.get("", name) {
+    match cluster.caches.plans.get("", name) {
         Some(plan) => PlanLookup::Found(plan.spec.clone()),
         None => PlanLookup::Missing(name.clone()),
     }
 }
 
-fn surplus_of(context: &Context, tenant: &Tenant) -> Surplus {
-    let Some(entitlement) = tenant_ref(tenant).and_then(|tenant| context.entitlement(&tenant)) else {
+fn surplus_of(cluster: &Cluster, tenant: &Tenant) -> Surplus {
+    let Some(entitlement) = tenant_ref(tenant).and_then(|tenant| cluster.entitlement(&tenant)) else {
         return Surplus::default();
     };
     let namespace = format!("kt-{}", tenant.spec.slug);
@@ -81,9 +82,9 @@ fn surplus_of(context: &Context, tenant: &Tenant) -> Surplus {
     Surplus {
         agents: limits
             .agents
-            .map_or_else(Vec::new, |limit| surplus(&context.caches.agents.in_namespace(&namespace), limit)),
+            .map_or_else(Vec::new, |limit| surplus(&cluster.caches.agents.in_namespace(&namespace), limit)),
         channels: limits.channels.map_or_else(Vec::new, |limit| {
-            surplus(&context.caches.connections.in_namespace(&namespace), limit)
+            surplus(&cluster.caches.connections.in_namespace(&namespace), limit)
         }),
     }
 }
@@ -93,12 +94,12 @@ pub(super) fn tenant_id(tenant: &Tenant) -> Result<TenantId, Error> {
 }
 
 /// The namespace as the watch has seen it; else as the API server knows it, since only ours are watched.
-pub(super) async fn find_namespace(context: &Context, slug: &Slug) -> Result<Option<Namespace>, Error> {
+pub(super) async fn find_namespace(cluster: &Cluster, slug: &Slug) -> Result<Option<Namespace>, Error> {
     let name = slug.namespace();
-    if let Some(namespace) = context.caches.namespaces.get("", &name) {
+    if let Some(namespace) = cluster.caches.namespaces.get("", &name) {
         return Ok(Some((*namespace).clone()));
     }
-    let api: Api<Namespace> = Api::all(context.client.clone());
+    let api: Api<Namespace> = Api::all(cluster.client.clone());
     api.get_opt(&name).await.map_err(|error| Error::read::<Namespace>(&name, error))
 }
 

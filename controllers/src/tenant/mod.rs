@@ -1,11 +1,13 @@
-//! Tenant: one customer with a namespace, a database role, a cache user and a runtime of its own.
+//! Tenant: one customer with a namespace, a database role, a cache user and a runtime of its own. Two controllers share
+//! it: [`boundary`] makes the walls, this one what is inside.
 
 mod apply;
+pub(crate) mod boundary;
 pub mod build;
 mod delete;
 pub mod dereference;
 pub mod entitlement;
-pub(crate) mod provision;
+pub(crate) mod logins;
 mod status;
 pub mod validate;
 
@@ -20,29 +22,32 @@ pub use dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 pub use validate::Validated;
 
 use delete::{Afterlife, Progress};
-use provision::Provisioner;
+use logins::Logins;
 
+use crate::context::Cluster;
 use crate::framework::apply::Applier;
 use crate::framework::cache::Cache;
 use crate::framework::controller::{Next, Reconciler};
 use crate::framework::finalizer;
 use crate::framework::names::TENANT_NAME;
+use crate::framework::status::Share;
 use crate::{Context, Error};
 
-pub(crate) const MANAGER: &str = "konstruct-tenant";
+/// Who owns the fields of all children, whichever identity writes them.
+pub(crate) const CHILDREN: &str = "konstruct-tenant";
 /// In case a watch missed something. Costs one read of the tenant's Secret.
 const ANYWAY: Duration = Duration::from_mins(10);
 
 pub(crate) struct Tenants {
     pub(crate) context: Arc<Context>,
     pub(crate) applier: Applier,
-    pub(crate) provisioner: Arc<Provisioner>,
+    pub(crate) logins: Arc<Logins>,
 }
 
 impl Reconciler for Tenants {
     type Object = Tenant;
     const NAME: &'static str = "tenant";
-    const MANAGER: &'static str = MANAGER;
+    const SHARE: Share<TenantStatus> = Share { manager: "konstruct-tenant", of: status::share };
 
     fn cache(&self) -> &Cache<Tenant> {
         &self.context.caches.tenants
@@ -64,8 +69,13 @@ impl Reconciler for Tenants {
                 return Ok(status::next_with_problems(&problems));
             }
         };
-        let tenant = finalizer::ensure(&self.api(&tenant), self.cache(), tenant).await?;
-        let outcome = apply::apply(&self.context, &self.applier, &self.provisioner, &valid).await?;
+        if let Err(status) = status::handed_over(&tenant, found.namespace) {
+            if let Some(status) = status {
+                self.write(&tenant, &status).await?;
+            }
+            return Ok(Next::Waiting);
+        }
+        let outcome = apply::apply(&self.context, &self.applier, &self.logins, &valid).await?;
         self.write(&tenant, &status::applied(&tenant, &valid, &outcome)).await?;
         Ok(
             match (
@@ -91,11 +101,11 @@ impl Tenants {
         }
         let afterlife = Afterlife::of(&tenant.spec);
         if let Some(reference) = delete::reference(tenant) {
-            match delete::take_apart(&self.context, &self.applier, &self.provisioner, &reference, afterlife)
+            match delete::take_apart(&self.context, &self.applier, &self.logins, &reference, afterlife)
                 .await?
             {
-                Progress::Waiting { message, again } => {
-                    self.write(tenant, &status::deleting(tenant, &message)).await?;
+                Progress::Waiting { message, stopped, again } => {
+                    self.write(tenant, &status::deleting(tenant, stopped, &message)).await?;
                     return Ok(Next::After(again));
                 }
                 Progress::Done => {}
@@ -107,17 +117,21 @@ impl Tenants {
     }
 
     async fn write(&self, tenant: &Tenant, status: &TenantStatus) -> Result<(), Error> {
-        crate::framework::status::write(&self.api(tenant), self.cache(), MANAGER, tenant, status).await
+        let api = self.api(tenant);
+        if crate::framework::status::write(&api, self.cache(), &Self::SHARE, tenant, status).await? {
+            self.context.queues.boundaries.add_object(tenant);
+        }
+        Ok(())
     }
 }
 
 /// The tenant's objects depend on whether it is there.
-pub(crate) fn requeue_objects(context: &Context, tenant: &Tenant) {
+pub(crate) fn requeue_objects(context: &Cluster, tenant: &Tenant) {
     context.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
 }
 
 /// The Tenant that a namespace was made for, whatever somebody has done to its annotations since.
-pub(crate) fn requeue_owner(context: &Context, namespace: &Namespace) {
+pub(crate) fn requeue_owner(context: &Cluster, namespace: &Namespace) {
     if let Some(name) = namespace.annotations().get(TENANT_NAME) {
         context.queues.tenants.add("", name);
     }

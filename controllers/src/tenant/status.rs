@@ -1,30 +1,40 @@
 //! What a Tenant's status says. Pure: it describes what `apply` has returned and nothing else.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::Deployment;
-use konstruct_crds::{ConditionType, Reason, Tenant, TenantState, TenantStatus};
-use kube::ResourceExt;
+use konstruct_crds::conditions::ResourceStatus;
+use konstruct_crds::{Condition, ConditionType, Reason, Tenant, TenantState, TenantStatus};
 
 use super::apply::{Outcome, Step};
+use super::boundary;
 use super::dereference::Surplus;
 use super::validate::Validated;
 use crate::Problem;
 use crate::framework::cache::namespace_of;
 use crate::framework::controller::Next;
+use crate::framework::ownership::Ownership;
 use crate::framework::report;
-use crate::framework::status::StatusBuilder;
+use crate::framework::status::{StatusBuilder, only};
 
 const NAMES_SHOWN: usize = 10;
+/// Until then nobody needs to be told that the walls are being built.
+const PROVISIONED_WITHIN: Duration = Duration::from_secs(10);
+/// What is inside the walls.
+const INSIDE: [ConditionType; 4] = [
+    ConditionType::DatabaseReady,
+    ConditionType::CacheReady,
+    ConditionType::RuntimeReady,
+    ConditionType::WithinPlan,
+];
+
+/// The workload controller's part of a status: all but what the provisioner says.
+pub(super) fn share(status: &TenantStatus) -> TenantStatus {
+    TenantStatus { namespace: None, ..only(status, |type_| !boundary::status::is_ours(type_)) }
+}
 
 pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
-    let namespace = outcome.boundary.namespace.name_any();
-    builder.status_mut().namespace = Some(namespace.clone());
-    builder.set(
-        ConditionType::NamespaceReady,
-        true,
-        Reason::Succeeded,
-        format!("namespace {namespace} has its policies, quota and limits"),
-    );
     step(&mut builder, ConditionType::DatabaseReady, &outcome.database, "the login role exists");
     step(&mut builder, ConditionType::CacheReady, &outcome.cache, "the user exists");
     if let Some(snapshot) = &outcome.snapshot {
@@ -162,26 +172,8 @@ pub(super) fn is_complete(valid: &Validated, outcome: &Outcome) -> bool {
 
 pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
-    let previous = builder.previous().clone();
     report::problems(&mut builder, problems);
-    let claims_namespace = |problem: &&Problem| {
-        matches!(
-            problem.reason,
-            Reason::SlugConflict | Reason::NamespaceConflict | Reason::NamespaceTerminating
-        )
-    };
-    if let Some(problem) = problems.iter().find(claims_namespace) {
-        builder.set(ConditionType::NamespaceReady, false, problem.reason, &problem.message);
-    } else {
-        builder.status_mut().namespace = previous.namespace;
-        builder.keep(ConditionType::NamespaceReady);
-    }
-    for type_ in [
-        ConditionType::DatabaseReady,
-        ConditionType::CacheReady,
-        ConditionType::RuntimeReady,
-        ConditionType::WithinPlan,
-    ] {
+    for type_ in INSIDE {
         builder.keep(type_);
     }
     builder.finish()
@@ -195,10 +187,61 @@ pub(super) fn next_with_problems(problems: &[Problem]) -> Next {
     if problems.iter().any(about_namespace) { Next::Retry } else { report::next_with_problems(problems) }
 }
 
-pub(super) fn deleting(tenant: &Tenant, message: &str) -> TenantStatus {
+/// The provisioner takes the walls down when it reads that nothing runs.
+pub(super) fn deleting(tenant: &Tenant, stopped: bool, message: &str) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
-    let namespace = builder.previous().namespace.clone();
-    builder.status_mut().namespace = namespace;
+    let (reason, runtime) = if stopped {
+        (Reason::RuntimeStopped, "nothing runs any more")
+    } else {
+        (Reason::Deleting, "the runtime is being stopped")
+    };
+    builder.set(ConditionType::RuntimeReady, false, reason, runtime);
     builder.waiting(Reason::Deleting, message);
     builder.finish()
+}
+
+pub(super) fn is_stopped(tenant: &Tenant) -> bool {
+    current(tenant, ConditionType::RuntimeReady)
+        .is_some_and(|ready| ready.reason == Reason::RuntimeStopped.as_str())
+}
+
+/// Whether the walls stand as this very spec wants them; else what to wait for, if that is worth saying already.
+pub(super) fn handed_over(tenant: &Tenant, namespace: Ownership) -> Result<(), Option<TenantStatus>> {
+    match current(tenant, ConditionType::NamespaceReady) {
+        Some(ready) if ready.is_true() && namespace == Ownership::Ours => Ok(()),
+        Some(ready) if !ready.is_true() => {
+            let reason = ready.reason.parse().unwrap_or(Reason::Reconciling);
+            Err(Some(waiting(tenant, reason, &ready.message)))
+        }
+        _ if is_older_than(tenant, PROVISIONED_WITHIN) && never_handed_over(tenant) => {
+            let message =
+                "waiting for the operator's provisioner to make the namespace: see its log if this lasts";
+            Err(Some(waiting(tenant, Reason::Reconciling, message)))
+        }
+        _ => Err(None),
+    }
+}
+
+fn waiting(tenant: &Tenant, reason: Reason, message: &str) -> TenantStatus {
+    let mut builder = StatusBuilder::new(tenant);
+    for type_ in INSIDE {
+        builder.keep(type_);
+    }
+    builder.waiting(reason, message);
+    builder.finish()
+}
+
+fn current(tenant: &Tenant, type_: ConditionType) -> Option<&Condition> {
+    let condition = tenant.status.as_ref()?.condition(type_)?;
+    (Some(condition.observed_generation) == tenant.metadata.generation).then_some(condition)
+}
+
+fn never_handed_over(tenant: &Tenant) -> bool {
+    tenant.status.as_ref().is_none_or(|status| status.condition(ConditionType::NamespaceReady).is_none())
+}
+
+fn is_older_than(tenant: &Tenant, age: Duration) -> bool {
+    let created = tenant.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_second());
+    let age = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+    k8s_openapi::jiff::Timestamp::now().as_second() - created > age
 }

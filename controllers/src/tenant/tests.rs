@@ -2,12 +2,11 @@
 #![allow(clippy::needless_pass_by_value, reason = "a fixture reads best as `agent(json!(…))`")]
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use konstruct_crds::conditions::ResourceStatus;
-use konstruct_crds::{ConditionType, Reason, Tenant};
+use konstruct_crds::{Condition, ConditionType, Reason, Tenant, TenantStatus};
 use konstruct_domain::TenantId;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use super::apply::{Outcome, Step};
 use super::build::{self, Boundary, Credentials, Workload};
 use super::delete::Afterlife;
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
-use super::{status, validate};
+use super::{boundary, status, validate};
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
 use crate::framework::publish;
@@ -243,10 +242,11 @@ fn mistakes_and_conflicts_are_said_with_their_field() {
 fn a_conflict_leaves_nothing_that_looks_ready() {
     let found = Dereferenced { namespace: Ownership::Foreign, ..world() };
     let problems = validate::validate(&full(), &found).unwrap_err();
+    let walls = boundary::status::invalid(&full(), &problems);
+    assert_eq!(walls.condition(ConditionType::NamespaceReady).unwrap().reason, "NamespaceConflict");
+    assert!(walls.namespace.is_none());
     let status = status::invalid(&full(), &problems);
-    assert_eq!(status.condition(ConditionType::NamespaceReady).unwrap().reason, "NamespaceConflict");
     assert!(status.condition(ConditionType::Stalled).unwrap().is_true());
-    assert!(status.namespace.is_none());
 }
 
 #[test]
@@ -305,15 +305,6 @@ fn a_legal_hold_counts_more_than_the_policy() {
 }
 
 fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
-    let Boundary {
-        namespace,
-        network_policies,
-        resource_quota,
-        limit_range,
-        service_account,
-        role_binding,
-        stage: _,
-    } = build::boundary(&valid(), &settings());
     let deployment = deployment.map(|status| {
         let mut deployment: Deployment = build::workload(&valid(), &settings(), &credentials()).deployment;
         deployment.metadata.generation = Some(1);
@@ -321,15 +312,6 @@ fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
         deployment
     });
     Outcome {
-        boundary: Boundary {
-            namespace,
-            network_policies,
-            resource_quota,
-            limit_range,
-            service_account,
-            role_binding,
-            stage: PhantomData,
-        },
         database: Step::Done,
         cache: Step::Done,
         deployment,
@@ -368,7 +350,60 @@ fn ready_waits_for_the_pod_and_for_what_it_has_loaded() {
     };
     let status = status::applied(&full(), &valid(), &down);
     assert_eq!(status.condition(ConditionType::Ready).unwrap().reason, "DatabaseUnavailable");
-    assert!(status.condition(ConditionType::NamespaceReady).unwrap().is_true());
     assert!(!status.condition(ConditionType::RuntimeReady).unwrap().is_true());
     assert!(!status::is_complete(&valid(), &down));
+}
+
+/// A Tenant with what the provisioner says of this generation and of another one.
+fn provisioned(ready: bool, generation: i64) -> Tenant {
+    let mut tenant = full();
+    let reason = if ready { Reason::Succeeded } else { Reason::ApplyFailed };
+    let mut status = TenantStatus::default();
+    status.set_condition(Condition::new(ConditionType::NamespaceReady, ready, reason, "why", generation));
+    tenant.status = Some(status);
+    tenant
+}
+
+#[test]
+fn nothing_goes_inside_before_the_walls_stand_as_this_spec_wants_them() {
+    let handed_over = |tenant: &Tenant, namespace| status::handed_over(tenant, namespace);
+    assert!(handed_over(&provisioned(true, 2), Ownership::Ours).is_ok());
+    assert!(handed_over(&provisioned(true, 2), Ownership::Vacant).is_err_and(|said| said.is_none()));
+    assert!(handed_over(&provisioned(true, 1), Ownership::Ours).is_err_and(|said| said.is_none()));
+    let failed = handed_over(&provisioned(false, 2), Ownership::Ours).unwrap_err().unwrap();
+    assert_eq!(failed.condition(ConditionType::Ready).unwrap().message, "why");
+    // Without a time of creation it is as old as can be: somebody should be told.
+    let alone = handed_over(&full(), Ownership::Vacant).unwrap_err().unwrap();
+    assert!(alone.condition(ConditionType::Ready).unwrap().message.contains("provisioner"));
+}
+
+#[test]
+fn the_walls_stay_until_it_is_said_that_nothing_runs() {
+    let after = |stopped| {
+        let mut tenant = full();
+        tenant.status = Some(status::deleting(&tenant, stopped, "waiting"));
+        status::is_stopped(&tenant)
+    };
+    assert!(!status::is_stopped(&full()));
+    assert!(!after(false));
+    assert!(after(true));
+}
+
+#[test]
+fn the_two_identities_write_no_field_of_each_other() {
+    let mut status = provisioned(true, 2).status.unwrap();
+    status.namespace = Some("kt-acme".to_owned());
+    status.revision = Some("r".to_owned());
+    status.observed_generation = Some(2);
+    status.set_condition(Condition::new(ConditionType::Ready, true, Reason::Succeeded, "", 2));
+    let fields = |status: &TenantStatus| {
+        let value = serde_json::to_value(status).unwrap();
+        let mut fields: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        fields.retain(|field| field != "conditions");
+        fields.extend(status.conditions.iter().map(|condition| condition.type_.clone()));
+        fields
+    };
+    let (walls, inside) = (boundary::status::share(&status), status::share(&status));
+    assert_eq!(fields(&walls), ["namespace", "NamespaceReady"]);
+    assert_eq!(fields(&inside), ["observedGeneration", "revision", "Ready"]);
 }

@@ -59,7 +59,7 @@ fn enforced(verified: &Verified) -> bool {
 fn mutations(namespace: &str) -> Vec<(String, &'static [&'static str])> {
     let account = format!("--serviceaccount={namespace}:konstruct-runtime");
     // Admission lets nobody else do it, unless the policies are gone.
-    let operator = format!("--as={}", platform::OPERATOR);
+    let operator = format!("--as={}", platform::PROVISIONER);
     vec![
         (format!("delete networkpolicy allow-redis -n {namespace}"), &["k8s-policies"]),
         (format!("delete networkpolicy default-deny -n {namespace}"), &["k8s-default-deny"]),
@@ -121,7 +121,7 @@ async fn each_change_of_the_cluster_is_found() -> Result<()> {
     let shared = "{\"spec\":{\"template\":{\"spec\":{\"hostPID\":null}}}}";
     kubectl::run(&["patch", "deployment", "konstruct-runtime", "-n", &namespace, "-p", shared]).await?;
     let mark = format!("konstruct.dev/tenant-uid={uid}");
-    let operator = format!("--as={}", platform::OPERATOR);
+    let operator = format!("--as={}", platform::PROVISIONER);
     kubectl::run(&["annotate", "namespace", &namespace, &mark, "--overwrite", &operator]).await?;
     platform::start_operator().await?;
     found?;

@@ -4,8 +4,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use konstruct_controllers::Settings;
 use konstruct_controllers::settings::{NetworkSettings, RuntimeSettings};
+use konstruct_controllers::{Backends, Role, Settings};
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{Condition, ConditionType, Tenant};
 use konstruct_domain::{Slug, TenantId};
@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{installation, standins};
 
-const OPERATOR: &str = "system:serviceaccount:konstruct-system:konstruct-operator";
+const WORKLOAD: &str = "system:serviceaccount:konstruct-system:konstruct-operator";
+const PROVISIONER: &str = "system:serviceaccount:konstruct-system:konstruct-provisioner";
 const PATIENCE: Duration = Duration::from_mins(1);
 const OFTEN: Duration = Duration::from_millis(50);
 
@@ -89,25 +90,31 @@ fn begin() -> (Config, Arc<TestDatabase>) {
             let database = Arc::new(TestDatabase::create().await);
             let (world, own) = (World::connect(&config, &database), World::connect(&config, &database));
             installation::install(&world.client).await;
-            let mut as_operator = config.clone();
-            as_operator.auth_info.impersonate = Some(OPERATOR.to_owned());
-            let operator = konstruct_operator::Config {
-                kubernetes: as_operator,
-                store: own.store,
-                bus: own.bus,
-                readiness: Readiness::new(),
-                settings: settings(),
-                identity: format!("test-{}", std::process::id()),
-            };
+            let workload = Role::Workload(Backends { store: own.store, bus: own.bus });
+            let workload = operator(&config, WORKLOAD, workload);
+            let provisioner = operator(&config, PROVISIONER, Role::Provisioner);
             sender.send((config, database)).unwrap();
             tokio::join!(
-                async { konstruct_operator::serve(operator, CancellationToken::new()).await.unwrap() },
+                async { konstruct_operator::serve(provisioner, CancellationToken::new()).await.unwrap() },
+                async { konstruct_operator::serve(workload, CancellationToken::new()).await.unwrap() },
                 standins::kubelet(&world),
                 standins::data_plane(&world),
             );
         });
     });
     receiver.recv().unwrap()
+}
+
+fn operator(config: &Config, user: &str, role: Role) -> konstruct_operator::Config {
+    let mut kubernetes = config.clone();
+    kubernetes.auth_info.impersonate = Some(user.to_owned());
+    konstruct_operator::Config {
+        kubernetes,
+        role,
+        readiness: Readiness::new(),
+        settings: settings(),
+        identity: format!("test-{}", std::process::id()),
+    }
 }
 
 fn settings() -> Settings {

@@ -1,4 +1,4 @@
-//! Lets the operator work inside this one namespace. It has no right to any Secret of the cluster otherwise.
+//! Lets the workload controller work inside this one namespace. It has no right to any Secret of the cluster otherwise.
 
 use k8s_openapi::api::rbac::v1::{RoleBinding, RoleRef, Subject};
 

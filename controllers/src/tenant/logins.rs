@@ -18,7 +18,7 @@ use crate::{Context, Error};
 const AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Default)]
-pub(crate) struct Provisioner {
+pub(crate) struct Logins {
     done: Mutex<HashMap<(TenantId, Login), Done>>,
     /// Counts the times that Redis was lost. Without an ACL file it forgets its users when it restarts.
     redis_epoch: AtomicU64,
@@ -37,7 +37,7 @@ struct Done {
     at: Instant,
 }
 
-impl Provisioner {
+impl Logins {
     /// Redis was away: its users may be gone.
     pub(crate) fn redis_returned(&self) {
         self.redis_epoch.fetch_add(1, Ordering::Relaxed);
@@ -110,17 +110,17 @@ mod tests {
 
     #[test]
     fn a_login_is_made_again_after_a_change_and_after_redis_was_away() {
-        let provisioner = Provisioner::default();
+        let logins = Logins::default();
         let key = (TenantId::PLATFORM, Login::Cache);
         let (one, other) = (digest(&[], &"a".into()), digest(&[], &"b".into()));
-        provisioner.set_done(key, one, 0);
-        assert!(provisioner.is_done(key, one, 0));
-        assert!(!provisioner.is_done(key, other, 0));
-        assert!(!provisioner.is_done((key.0, Login::Database), one, 0));
+        logins.set_done(key, one, 0);
+        assert!(logins.is_done(key, one, 0));
+        assert!(!logins.is_done(key, other, 0));
+        assert!(!logins.is_done((key.0, Login::Database), one, 0));
 
-        provisioner.redis_returned();
-        assert!(!provisioner.is_done(key, one, provisioner.redis_epoch.load(Ordering::Relaxed)));
-        provisioner.forget(key.0);
-        assert!(!provisioner.is_done(key, one, 0));
+        logins.redis_returned();
+        assert!(!logins.is_done(key, one, logins.redis_epoch.load(Ordering::Relaxed)));
+        logins.forget(key.0);
+        assert!(!logins.is_done(key, one, 0));
     }
 }
