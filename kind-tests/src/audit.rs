@@ -14,6 +14,14 @@ pub struct Request {
     pub user: User,
     pub object_ref: Option<ObjectRef>,
     pub request_received_timestamp: jiff::Timestamp,
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    pub response_status: Option<ResponseStatus>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct ResponseStatus {
+    pub code: Option<u16>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -25,6 +33,9 @@ pub struct User {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
     pub resource: String,
+    /// Empty for the core group.
+    #[serde(default)]
+    pub api_group: String,
     pub subresource: Option<String>,
     pub namespace: Option<String>,
     pub name: Option<String>,
@@ -39,6 +50,20 @@ impl Request {
     /// Renewing the lease of leader election is what a leader does for as long as it leads, whatever the objects are.
     fn is_lease(&self) -> bool {
         self.object_ref.as_ref().is_some_and(|object| object.resource == "leases")
+    }
+
+    /// Whether the object was not there before.
+    pub fn created(&self) -> bool {
+        self.response_status.as_ref().and_then(|status| status.code) == Some(201)
+    }
+
+    /// The role that allowed it, as the authorizer says: `ClusterRole/konstruct-operator`.
+    pub fn allowed_by(&self) -> Option<String> {
+        let reason = self.annotations.get("authorization.k8s.io/reason")?;
+        let (_, role) = reason.strip_prefix("RBAC: allowed by ")?.split_once(" of ")?;
+        let (kind, rest) = role.split_once(" \"")?;
+        let (name, _) = rest.split_once('"')?;
+        Some(format!("{kind}/{name}"))
     }
 
     fn describe(&self) -> String {
@@ -94,4 +119,22 @@ pub fn mutations(user: &str, since: jiff::Timestamp) -> Result<BTreeMap<String, 
         *counts.entry(request.describe()).or_default() += 1;
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_that_allowed_a_request_is_read_from_the_authorizers_reason() {
+        let request: Request = serde_json::from_value(serde_json::json!({
+            "verb": "patch", "user": {"username": "u"}, "requestReceivedTimestamp": "2026-01-01T00:00:00.000000Z",
+            "objectRef": {"resource": "secrets", "namespace": "kt-a"}, "responseStatus": {"code": 201},
+            "annotations": {"authorization.k8s.io/reason": "RBAC: allowed by RoleBinding \"konstruct-operator/kt-a\" of \
+                ClusterRole \"konstruct-tenant-workload\" to ServiceAccount \"konstruct-operator/konstruct-system\""},
+        }))
+        .unwrap();
+        assert_eq!(request.allowed_by().as_deref(), Some("ClusterRole/konstruct-tenant-workload"));
+        assert!(request.created());
+    }
 }

@@ -77,9 +77,9 @@ async fn a_namespace_that_exists_is_refused_and_untouched() -> Result<()> {
          namespace: {namespace}}}\n",
         tenant.slug
     );
-    // The operator's name is borrowed: nobody else may make such a namespace, but one may be older than the guard.
+    // The provisioner's name is borrowed: nobody else may make such a namespace, but one may be older than the guard.
     let (theirs_namespace, theirs_config) = theirs.split_once("---\n").unwrap_or_default();
-    let as_operator = format!("--as={}", platform::OPERATOR);
+    let as_operator = format!("--as={}", platform::PROVISIONER);
     kubectl::with_input(&["create", &as_operator, "-f", "-"], theirs_namespace).await?;
     kubectl::apply(theirs_config).await?;
     let before = cluster.cluster_api(Kind::Namespace).get(&namespace).await?;
@@ -147,5 +147,39 @@ async fn a_deleted_tenant_takes_its_logins_and_rows_along() -> Result<()> {
     ensure!(rows.is_empty(), "rows are left in PostgreSQL: {rows:?}");
     ensure!(!postgres.has_role(&tenant.database_role()).await?, "the PostgreSQL role is left");
     ensure!(!redis.has_user(&namespace).await?, "the Redis user is left");
+    Ok(())
+}
+
+/// What an earlier version made and this one does not want goes, whichever identity it belongs to.
+#[tokio::test]
+async fn what_is_no_longer_wanted_is_removed() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let tenant = TestTenant::made(&cluster, "orphans").await?;
+    let pod = "{selector: {matchLabels: {app: old}}, replicas: 0, template: {metadata: {labels: {app: old}}, spec: \
+               {containers: [{name: old, image: none}]}}}";
+    let viewer = "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}\n\
+                  subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: ann}]";
+    let orphans = [
+        (
+            Kind::NetworkPolicy,
+            "networking.k8s.io/v1",
+            "spec: {podSelector: {}, policyTypes: [Ingress]}".to_owned(),
+        ),
+        (Kind::ResourceQuota, "v1", "spec: {hard: {services: 10}}".to_owned()),
+        (Kind::LimitRange, "v1", "spec: {limits: [{type: Container, max: {cpu: 64}}]}".to_owned()),
+        (Kind::ServiceAccount, "v1", "automountServiceAccountToken: false".to_owned()),
+        (Kind::RoleBinding, "rbac.authorization.k8s.io/v1", viewer.to_owned()),
+        (Kind::Deployment, "apps/v1", format!("spec: {pod}")),
+    ];
+    let (namespace, slug) = (tenant.namespace(), &tenant.slug);
+    for (kind, version, rest) in &orphans {
+        let labels = format!("{{app.kubernetes.io/managed-by: konstruct, konstruct.dev/tenant: {slug}}}");
+        let metadata = format!("{{name: orphan, namespace: {namespace}, labels: {labels}}}");
+        let yaml = format!("apiVersion: {version}\nkind: {kind:?}\nmetadata: {metadata}\n{rest}\n");
+        kubectl::with_input(&["create", "-f", "-"], &yaml).await?;
+    }
+    for (kind, ..) in orphans {
+        await_gone(&tenant.api(kind), "orphan", PATIENCE).await?;
+    }
     Ok(())
 }
