@@ -26,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 /// When what failed is tried again: first, and at the latest.
 const FAILED: (Duration, Duration) = (Duration::from_millis(250), Duration::from_mins(1));
 /// When what waits for somebody else is looked at, in case a signal was lost.
-const WAITING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+const WAITING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(5));
 
 /// One controller.
 pub trait Reconciler: Send + Sync + 'static {

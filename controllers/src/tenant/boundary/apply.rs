@@ -44,9 +44,9 @@ pub(super) async fn apply(
     } = wanted;
     let caches = &cluster.caches;
     let namespace = apply_namespace(cluster, applier, tenant, &namespace).await?;
-    let mut applied_policies: Vec<NetworkPolicy> = Vec::new();
+    let mut policies: Vec<NetworkPolicy> = Vec::new();
     for policy in &network_policies {
-        applied_policies.push((*applier.apply(&caches.network_policies, policy).await?).clone());
+        policies.push((*applier.apply(&caches.network_policies, policy).await?).clone());
     }
     let resource_quota = (*applier.apply(&caches.resource_quotas, &resource_quota).await?).clone();
     await_count(cluster, &resource_quota).await?;
@@ -54,17 +54,17 @@ pub(super) async fn apply(
     let service_account = (*applier.apply(&caches.service_accounts, &service_account).await?).clone();
     // The right to put something inside comes last.
     let role_binding = (*applier.apply(&caches.role_bindings, &role_binding).await?).clone();
-    let applied = Boundary {
+    let boundary = Boundary {
         namespace,
-        network_policies: applied_policies,
+        network_policies: policies,
         resource_quota,
         limit_range,
         role_binding,
         service_account,
         stage: PhantomData,
     };
-    delete_orphans(cluster, applier, tenant, &applied).await?;
-    Ok(applied)
+    delete_orphans(cluster, applier, tenant, &boundary).await?;
+    Ok(boundary)
 }
 
 /// Until Kubernetes has counted what there is of each thing in a quota, it refuses to add any.

@@ -39,7 +39,7 @@ pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> Tenan
     if let Some(problem) = problems.iter().find(claims_namespace) {
         builder.set(ConditionType::NamespaceReady, false, problem.reason, &problem.message);
     } else {
-        builder.status_mut().namespace = builder.previous().namespace.clone();
+        keep_namespace(&mut builder);
         builder.keep(ConditionType::NamespaceReady);
     }
     builder.finish()
@@ -49,7 +49,7 @@ pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> Tenan
 pub(super) fn after_failure(tenant: &Tenant, error: &Error) -> TenantStatus {
     let generation = tenant.metadata.generation.unwrap_or(0);
     let mut builder = StatusBuilder::new(tenant);
-    builder.status_mut().namespace = builder.previous().namespace.clone();
+    keep_namespace(&mut builder);
     let stands = builder
         .previous()
         .condition(ConditionType::NamespaceReady)
@@ -60,4 +60,9 @@ pub(super) fn after_failure(tenant: &Tenant, error: &Error) -> TenantStatus {
         builder.set(ConditionType::NamespaceReady, false, error.reason(), error.advice());
     }
     builder.finish()
+}
+
+fn keep_namespace(builder: &mut StatusBuilder<TenantStatus>) {
+    let namespace = builder.previous().namespace.clone();
+    builder.status_mut().namespace = namespace;
 }
