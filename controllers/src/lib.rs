@@ -48,6 +48,8 @@ mod error;
 pub mod framework;
 pub mod llm_provider;
 mod problem;
+#[cfg(test)]
+mod recorded;
 mod run;
 pub mod settings;
 mod signals;

@@ -20,7 +20,8 @@ use crate::scalars;
     shortname = "kagent",
     category = "konstruct",
     validation = scalars::name_rule(),
-    printcolumn = r#"{"name":"Display name","type":"string","jsonPath":".spec.displayName"}"#
+    printcolumn = r#"{"name":"Display name","type":"string","jsonPath":".spec.displayName"}"#,
+    printcolumn = r#"{"name":"Model","type":"string","jsonPath":".status.conditions[?(@.type==\"ModelAvailable\")].reason"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AgentSpec {

@@ -27,6 +27,7 @@ use crate::scalars;
     printcolumn = r#"{"name":"Slug","type":"string","jsonPath":".spec.slug"}"#,
     printcolumn = r#"{"name":"Plan","type":"string","jsonPath":".spec.plan"}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".spec.state"}"#,
+    printcolumn = r#"{"name":"Within plan","type":"string","jsonPath":".status.conditions[?(@.type==\"WithinPlan\")].status"}"#,
     printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".status.namespace","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]

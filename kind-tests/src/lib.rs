@@ -4,7 +4,9 @@
 pub mod audit;
 pub mod cluster;
 pub mod datastores;
+pub mod flux;
 pub mod forward;
+pub mod git;
 pub mod kubectl;
 pub mod objects;
 pub mod platform;

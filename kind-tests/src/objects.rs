@@ -27,6 +27,8 @@ pub enum Kind {
     RoleBinding,
     Node,
     Event,
+    Plan,
+    Kustomization,
 }
 
 impl Kind {
@@ -35,7 +37,7 @@ impl Kind {
         self.resource().api_version
     }
 
-    fn resource(self) -> ApiResource {
+    pub fn resource(self) -> ApiResource {
         let (group, version, kind, plural) = match self {
             Self::Tenant => ("konstruct.dev", "v1alpha1", "Tenant", "tenants"),
             Self::Agent => ("konstruct.dev", "v1alpha1", "Agent", "agents"),
@@ -54,6 +56,8 @@ impl Kind {
             Self::RoleBinding => ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings"),
             Self::Node => ("", "v1", "Node", "nodes"),
             Self::Event => ("events.k8s.io", "v1", "Event", "events"),
+            Self::Plan => ("konstruct.dev", "v1alpha1", "Plan", "plans"),
+            Self::Kustomization => ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations"),
         };
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
     }

@@ -26,12 +26,7 @@ const WATCHED: [(&str, &str); 5] = [
 /// after it watches all kinds. Requests that change nothing count; the lease of leader election does not.
 pub async fn second_pass(alone: &Cluster, window: Duration) -> Result<BTreeMap<String, usize>> {
     audit::log()?;
-    until(2 * PATIENCE, "the tenants of other tests gone", || async {
-        let tenants = alone.cluster_api(Kind::Tenant).list(&ListParams::default()).await?.items;
-        let leaving = tenants.iter().filter(|tenant| tenant.metadata.deletion_timestamp.is_some()).count();
-        Ok(if leaving == 0 { Look::Done(()) } else { Look::NotYet(leaving) })
-    })
-    .await?;
+    others_gone(alone).await?;
     let since = restart().await?;
     until(Duration::from_mins(1), "the new operator watching all kinds", || async {
         let mut missing = Vec::new();
@@ -52,6 +47,27 @@ pub async fn second_pass(alone: &Cluster, window: Duration) -> Result<BTreeMap<S
     let mut writes = audit::mutations(platform::OPERATOR, since)?;
     writes.extend(audit::mutations(platform::PROVISIONER, since)?);
     Ok(writes)
+}
+
+/// Waits until the tenants that other tests have deleted are gone, which costs the operator writes.
+pub async fn others_gone(alone: &Cluster) -> Result<()> {
+    until(2 * PATIENCE, "the tenants of other tests gone", || async {
+        let tenants = alone.cluster_api(Kind::Tenant).list(&ListParams::default()).await?.items;
+        let leaving = tenants.iter().filter(|tenant| tenant.metadata.deletion_timestamp.is_some()).count();
+        Ok(if leaving == 0 { Look::Done(()) } else { Look::NotYet(leaving) })
+    })
+    .await
+}
+
+/// Waits until the operator has asked for no change for a while; returns a moment after its last one.
+pub async fn settled(calm: Duration) -> Result<jiff::Timestamp> {
+    until(PATIENCE, "a calm operator", || async {
+        let since = jiff::Timestamp::now();
+        tokio::time::sleep(calm).await;
+        let writes = audit::mutations(platform::OPERATOR, since)?;
+        Ok(if writes.is_empty() { Look::Done(since) } else { Look::NotYet(writes) })
+    })
+    .await
 }
 
 /// Returns a moment after the old operator's last request.

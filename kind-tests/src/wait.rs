@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 /// Between two looks. Short, because figures are measured with it too.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -30,5 +30,16 @@ where
             }
             Look::NotYet(_) => tokio::time::sleep(PAUSE).await,
         }
+    }
+}
+
+/// How long a test watches: as many seconds as the variable says, which is short unless somebody wants to be sure.
+pub fn window(variable: &str, short: Duration) -> Result<Duration> {
+    match std::env::var(variable) {
+        Ok(seconds) => seconds
+            .parse()
+            .map(Duration::from_secs)
+            .with_context(|| format!("{variable} is to be a number of seconds")),
+        Err(_) => Ok(short),
     }
 }

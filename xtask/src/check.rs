@@ -21,7 +21,7 @@ pub(crate) fn run(workspace: &Workspace) -> anyhow::Result<()> {
         ("packages are named after their folders", packages::names(&workspace.members)),
         ("one version of everything", packages::versions(&workspace.members, &charts)),
         ("files are small", file_sizes::findings(&files)),
-        ("reasons are in use", reasons::findings(&reasons::read(workspace)?)),
+        ("reasons are in use and documented", reasons::findings(&reasons::read(workspace)?)),
         ("documents point at what exists", documents::findings(&workspace.root)?),
         ("generated files are fresh", generated::findings(workspace)?),
     ];

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use super::dereference::{Dereferenced, ProviderFacts};
 use super::{build, status, validate};
+use crate::Error;
 use crate::framework::publish::Applied;
+use crate::framework::status::after_failure;
+use crate::recorded::{recorded, recorded_new};
 
 fn agent(spec: Value) -> Agent {
     serde_json::from_value(
@@ -156,6 +159,30 @@ fn an_edit_that_cannot_work_leaves_the_last_revision_serving_and_says_so() {
     assert!(ready.message.contains("keeps serving") && ready.message.contains("m1"), "{}", ready.message);
     assert!(!status.condition(ConditionType::ResolvedRefs).unwrap().is_true());
     assert!(status.condition(ConditionType::Stalled).unwrap().is_true());
+}
+
+#[test]
+fn recorded_for_health_checks() {
+    let mut subject = agent(full());
+    recorded_new("progressing_new", &subject);
+    let valid = validate::validate(&subject, &world()).unwrap();
+    let published = |loaded| status::published(&subject, &valid, &Applied::for_test("r1", loaded, vec![]));
+    recorded("healthy", &subject, &published(true));
+    recorded("progressing_load", &subject, &published(false));
+    let applied = Applied::for_test("r1", true, vec![]);
+    for (name, reason) in
+        [("suspended", Reason::TenantSuspended), ("suspended_archived", Reason::TenantArchived)]
+    {
+        recorded(name, &subject, &status::stopped(&subject, &applied, reason));
+    }
+
+    subject.status = Some(published(true));
+    recorded("progressing_failure_of_ours", &subject, &after_failure(&subject, &Error::Deadline(30)));
+    subject.metadata.generation = Some(4);
+    recorded("progressing_edited", &subject, subject.status.as_ref().unwrap());
+    subject.spec.models[0].model = "nope".to_owned();
+    let problems = validate::validate(&subject, &world()).unwrap_err();
+    recorded("degraded_unknown_model", &subject, &status::invalid(&subject, &problems));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::dereference::{AgentState, Dereferenced, Rival, older};
 use super::{build, status, validate};
 use crate::framework::publish::Applied;
 use crate::framework::secrets::{SecretLookup, look_up};
+use crate::recorded::{recorded, recorded_new};
 
 fn connection(spec: Value) -> ChannelConnection {
     serde_json::from_value(
@@ -180,4 +181,18 @@ fn a_published_connection_shows_where_to_reach_it() {
     assert!(status.is_ready(1));
     assert_eq!(status.webhook_path.as_deref(), Some("/slack/0123/events"));
     assert!(status.condition(ConditionType::Claimed).unwrap().is_true());
+}
+
+#[test]
+fn recorded_for_health_checks() {
+    let subject = connection(slack());
+    recorded_new("progressing_new", &subject);
+    let valid = validate::validate(&subject, &world()).unwrap();
+    let published = |loaded| status::published(&subject, &valid, &Applied::for_test("r1", loaded, vec![]));
+    recorded("healthy", &subject, &published(true));
+    recorded("progressing_load", &subject, &published(false));
+    let found = Dereferenced { rival: Some(Rival::SameTenant { connection: "elder".to_owned() }), ..world() };
+    let problems = validate::validate(&subject, &found).unwrap_err();
+    recorded("degraded_account_conflict", &subject, &status::invalid(&subject, &problems));
+    recorded("suspended_archived", &subject, &status::archived(&subject));
 }

@@ -149,6 +149,7 @@ mod statuses {
     use super::*;
     use crate::framework::publish::Applied;
     use crate::llm_provider::status;
+    use crate::recorded::{recorded, recorded_new};
 
     fn observation(condition: Condition, ok: bool, reason: &str) -> Observation {
         Observation { condition, ok, reason: reason.to_owned(), message: "look here".to_owned() }
@@ -177,6 +178,18 @@ mod statuses {
         );
         assert_eq!(condition.message, "look here");
         assert!(refused.condition(ConditionType::Stalled).unwrap().is_true());
+    }
+
+    #[test]
+    fn recorded_for_health_checks() {
+        let mut provider = provider(anthropic());
+        provider.metadata.generation = Some(1);
+        recorded_new("progressing_new", &provider);
+        let published = |loaded, seen| status::published(&provider, &Applied::for_test("r1", loaded, seen));
+        recorded("healthy", &provider, &published(true, vec![]));
+        recorded("progressing_load", &provider, &published(false, vec![]));
+        let refused = observation(Condition::CredentialsValid, false, "CredentialsRejected");
+        recorded("degraded_credentials_rejected", &provider, &published(true, vec![refused]));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use super::{boundary, status, validate};
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
 use crate::framework::publish;
+use crate::recorded::{recorded, recorded_new};
 use crate::settings::{NetworkSettings, RuntimeSettings, Settings};
 
 const UID: &str = "11111111-2222-3333-4444-555555555555";
@@ -289,6 +290,31 @@ fn a_suspended_tenant_is_ready_when_nothing_runs_any_more() {
     let ready = stopped.condition(ConditionType::Ready).unwrap();
     assert_eq!((ready.is_true(), ready.reason.as_str()), (true, "TenantSuspended"));
     assert!(!stopped.condition(ConditionType::RuntimeReady).unwrap().is_true());
+}
+
+#[test]
+fn recorded_for_health_checks() {
+    let subject = full();
+    recorded_new("progressing_new", &subject);
+    let is = |tenant: &Tenant, deployment, replicas| {
+        let valid = validate::validate(tenant, &world()).unwrap();
+        let mut outcome = outcome(Some(deployment), true);
+        outcome.deployment.as_mut().unwrap().spec.as_mut().unwrap().replicas = Some(replicas);
+        status::applied(tenant, &valid, &outcome)
+    };
+    recorded("healthy", &subject, &is(&subject, running(), 1));
+    recorded("progressing_runtime", &subject, &is(&subject, json!({}), 1));
+    for (name, state) in [("suspended", "Suspended"), ("suspended_archived", "Archived")] {
+        let tenant = in_state(state);
+        recorded(name, &tenant, &is(&tenant, json!({"observedGeneration": 1}), 0));
+    }
+    let stopping = in_state("Suspended");
+    let deployment = json!({"observedGeneration": 1, "replicas": 1});
+    recorded("progressing_suspending", &stopping, &is(&stopping, deployment, 0));
+    let missing = Dereferenced { plan: PlanLookup::Missing("team".to_owned()), ..world() };
+    let problems = validate::validate(&subject, &missing).unwrap_err();
+    recorded("degraded_missing_plan", &subject, &status::invalid(&subject, &problems));
+    recorded("progressing_deleting", &subject, &status::deleting(&subject, false, "waiting for the pods to stop"));
 }
 
 #[test]

@@ -4,7 +4,10 @@
 mod admission;
 mod agent;
 mod channels;
+mod coexistence;
 mod deletion;
+mod events;
+mod gitops;
 mod guards;
 mod isolation;
 mod lifecycle;

@@ -101,7 +101,7 @@ pub(crate) fn available() -> Observation {
     Observation {
         condition: Condition::ModelAvailable,
         ok: true,
-        reason: "Answered".to_owned(),
+        reason: "ModelAnswered".to_owned(),
         message: "A model answered the last message.".to_owned(),
     }
 }

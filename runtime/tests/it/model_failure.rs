@@ -29,7 +29,7 @@ async fn an_ai_gateway_that_is_down_gives_one_honest_message_and_shows() {
     eventually("a probe that finds it again", async || running.readiness.is_ready().then_some(())).await;
     world.say("one", "And now?").await;
     assert_eq!(world.replies(2).await[1], "You said: And now?");
-    assert!(world.wait_for_observation("Answered").await.starts_with("true"));
+    assert!(world.wait_for_observation("ModelAnswered").await.starts_with("true"));
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn failed_providers_are_not_tried_again_by_the_runtime() {
     world.ai_gateway.set(Mood::Echo(""));
     world.say("one", "Again").await;
     world.replies(2).await;
-    world.wait_for_observation("Answered").await;
+    world.wait_for_observation("ModelAnswered").await;
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use crate::report::Finding;
 
 /// Folders with documents, besides the root itself.
-const FOLDERS: &[&str] = &["", "docs", "docs/reference", "migrations", "manifests", "kind-tests/cluster"];
+const FOLDERS: &[&str] =
+    &["", "docs", "docs/reference", "migrations", "manifests", "manifests/gitops", "kind-tests/cluster"];
 
 pub(super) fn findings(root: &Path) -> anyhow::Result<Vec<Finding>> {
     let mut findings = Vec::new();

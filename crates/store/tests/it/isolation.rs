@@ -63,7 +63,7 @@ pub(crate) async fn fill(world: &World) {
     let observation = Observation {
         condition: Condition::ModelAvailable,
         ok: true,
-        reason: "Answered".to_owned(),
+        reason: "ModelAnswered".to_owned(),
         message: String::new(),
     };
     globex.runtime.observe(Kind::Agent, "ada", &observation).await.unwrap();

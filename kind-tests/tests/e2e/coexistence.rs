@@ -1,0 +1,134 @@
+//! The operator beside another manager that applies to the same objects, as a GitOps tool or an autoscaler does: each
+//! keeps its fields, and neither writes because the other one did. Needs no pods.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use konstruct_kind_tests::objects::{Kind, await_object};
+use konstruct_kind_tests::tenant::PATIENCE;
+use konstruct_kind_tests::wait::window;
+use konstruct_kind_tests::{Cluster, TestTenant, audit, kubectl, platform, quiet};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use tokio::time::{Instant, sleep};
+
+const MANAGER: &str = "--field-manager=gitops";
+const MARK: &str = "gitops.example.com/owner";
+const CALM: Duration = Duration::from_secs(3);
+/// Between two rounds of the other manager. A GitOps tool takes minutes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The kinds of the objects that the operator makes in a tenant's namespace; RoleBindings are guarded against others.
+const OWNED: [Kind; 5] =
+    [Kind::Deployment, Kind::ResourceQuota, Kind::LimitRange, Kind::NetworkPolicy, Kind::ServiceAccount];
+
+/// What the other manager applies: a label and an annotation on every object of the operator, fields of the Deployment
+/// that the operator does not set, its replicas with the same value, and the Tenant and the Agent themselves.
+async fn foreign(tenant: &TestTenant<'_>) -> Result<String> {
+    let marks = format!("labels: {{{MARK}: blue}}, annotations: {{{MARK}: blue}}");
+    let (slug, namespace) = (&tenant.slug, tenant.namespace());
+    let mut documents = vec![
+        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, {marks}}}\n"),
+        tenant.tenant_yaml().replace(&format!("{{name: {slug}}}"), &format!("{{name: {slug}, {marks}}}")),
+        tenant.agent_yaml("Answer in one sentence."),
+    ];
+    for kind in OWNED {
+        for object in tenant.api(kind).list(&ListParams::default()).await?.items {
+            let name = object.metadata.name.context("an object without a name")?;
+            let spec = match kind {
+                Kind::Deployment => "spec: {replicas: 1, minReadySeconds: 1}\n",
+                _ => "",
+            };
+            let ApiResource { api_version: version, kind, .. } = kind.resource();
+            documents.push(format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}, {marks}}}\n{spec}"
+            ));
+        }
+    }
+    Ok(documents.join("---\n"))
+}
+
+/// What is there, and in which version.
+async fn versions(cluster: &Cluster, tenant: &TestTenant<'_>) -> Result<Vec<(String, Option<String>)>> {
+    let mut objects = vec![
+        cluster.cluster_api(Kind::Tenant).get(&tenant.slug).await?,
+        cluster.cluster_api(Kind::Namespace).get(&tenant.namespace()).await?,
+        tenant.api(Kind::Agent).get("grace").await?,
+    ];
+    for kind in OWNED {
+        objects.extend(tenant.api(kind).list(&ListParams::default()).await?.items);
+    }
+    let version = |object: DynamicObject| {
+        let metadata = object.metadata;
+        (metadata.name.unwrap_or_default(), metadata.resource_version)
+    };
+    Ok(objects.into_iter().map(version).collect())
+}
+
+/// `KONSTRUCT_COEXISTENCE_SECONDS=300` for five minutes.
+#[tokio::test]
+async fn another_manager_and_the_operator_leave_each_others_fields_alone() -> Result<()> {
+    let cluster = Cluster::alone().await?;
+    let watched = window("KONSTRUCT_COEXISTENCE_SECONDS", Duration::from_secs(20))?;
+    quiet::others_gone(&cluster).await?;
+    let tenant = TestTenant::made(&cluster, "gitops").await?;
+    let theirs = foreign(&tenant).await?;
+    // Forced, as Flux does it.
+    let arguments = ["apply", "--server-side", "--force-conflicts", MANAGER, "-f", "-"];
+    let apply = || kubectl::with_input(&arguments, &theirs);
+    apply().await?;
+
+    let since = quiet::settled(CALM).await?;
+    let before = versions(&cluster, &tenant).await?;
+    let (began, mut rounds) = (Instant::now(), 0);
+    while began.elapsed() < watched {
+        apply().await?;
+        rounds += 1;
+        sleep(PAUSE).await;
+    }
+    let writes = audit::mutations(platform::OPERATOR, since)?;
+    ensure!(writes.is_empty(), "in {watched:?} and {rounds} rounds the operator wrote: {writes:#?}");
+    ensure!(
+        before == versions(&cluster, &tenant).await?,
+        "objects changed although both wanted what was there"
+    );
+    ensure!(rounds > 2 && before.len() > 10, "{rounds} rounds over {} objects prove nothing", before.len());
+    for kind in OWNED {
+        for object in tenant.api(kind).list(&ListParams::default()).await?.items {
+            let label = object.metadata.labels.unwrap_or_default().get(MARK).cloned();
+            ensure!(label.as_deref() == Some("blue"), "{:?} has lost its label", object.metadata.name);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a runtime runs is the Tenant's state, so its replicas are the operator's. Who asks for others is told so; who
+/// forces them is overruled once, and there is no fight.
+#[tokio::test]
+async fn replicas_that_somebody_forces_are_put_right_with_one_write() -> Result<()> {
+    let cluster = Cluster::alone().await?;
+    quiet::others_gone(&cluster).await?;
+    let tenant = TestTenant::made(&cluster, "scaler").await?;
+    let namespace = tenant.namespace();
+    let scaled = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: konstruct-runtime, namespace: {namespace}}}\n\
+         spec: {{replicas: 3}}\n"
+    );
+    let scale = ["apply", "--server-side", "--field-manager=autoscaler", "-f", "-"];
+    let refused = kubectl::output(&scale, Some(&scaled)).await?;
+    let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(
+        !refused.status.success() && words.contains("konstruct-"),
+        "no conflict names the operator: {words}"
+    );
+
+    let since = quiet::settled(CALM).await?;
+    kubectl::with_input(&[&scale[..], &["--force-conflicts"]].concat(), &scaled).await?;
+    let one = |object: Option<&DynamicObject>| object.is_some_and(|o| o.data["spec"]["replicas"] == 1);
+    let deployments = tenant.api(Kind::Deployment);
+    await_object(&deployments, "konstruct-runtime", "one replica", one, PATIENCE).await?;
+    quiet::settled(CALM).await?;
+    let writes = audit::mutations(platform::OPERATOR, since)?;
+    let deployment = format!("patch deployments/{namespace}/konstruct-runtime");
+    ensure!(writes.get(&deployment) == Some(&1), "one write was enough: {writes:#?}");
+    Ok(())
+}
