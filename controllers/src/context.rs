@@ -16,6 +16,7 @@ use crate::framework::queue::Queue;
 use crate::framework::status::Root;
 use crate::framework::tenancy::Tenancy;
 use crate::settings::Settings;
+use crate::tenant::egress::resolver::Resolver;
 use crate::tenant::entitlement::{Entitlement, entitlement};
 
 pub struct Context {
@@ -26,6 +27,7 @@ pub struct Context {
     pub caches: Caches,
     pub queues: Queues,
     pub fence: Fence,
+    pub(crate) resolver: Resolver,
 }
 
 pub struct Queues {

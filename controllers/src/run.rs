@@ -19,6 +19,7 @@ use crate::framework::fence::Fence;
 use crate::framework::queue::Queue;
 use crate::llm_provider::LLMProviders;
 use crate::settings::Settings;
+use crate::tenant::egress::resolver::{self, Resolver};
 use crate::tenant::provision::Provisioner;
 use crate::tenant::{self, Tenants};
 use crate::{signals, watches};
@@ -48,7 +49,9 @@ pub async fn run(parts: Parts, shutdown: CancellationToken) {
     let (providers, provider_requests) = Queue::new();
     let queues = Queues { tenants, agents, connections, providers };
     let concurrency = settings.concurrency;
-    let context = Arc::new(Context { client: client.clone(), store, bus, settings, caches, queues, fence });
+    let resolver = Resolver::default();
+    let context =
+        Arc::new(Context { client: client.clone(), store, bus, settings, caches, queues, fence, resolver });
     let provisioner = Arc::new(Provisioner::default());
 
     let mut tasks = JoinSet::new();
@@ -65,6 +68,7 @@ pub async fn run(parts: Parts, shutdown: CancellationToken) {
 
     let events = Events::new(client.clone(), instance);
     let heard = context.bus.subscribe(Topics::Operator, shutdown.clone());
+    tasks.spawn(resolver::refresh(Arc::clone(&context)));
     tasks.spawn(signals::listen(Arc::clone(&context), Arc::clone(&provisioner), heard));
     macro_rules! start {
         ($reconciler:expr, $requests:expr) => {

@@ -9,6 +9,7 @@ mod agent;
 mod channel_connection;
 pub mod conditions;
 mod definitions;
+mod egress;
 mod llm_provider;
 mod plan;
 mod reason;
@@ -22,6 +23,7 @@ pub use channel_connection::{
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
+pub use egress::{EgressDestination, REFUSED_BLOCKS};
 pub use llm_provider::{
     AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
     ScriptedRule,

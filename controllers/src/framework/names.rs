@@ -20,6 +20,8 @@ pub const TENANT_NAME: &str = "konstruct.dev/tenant-name";
 pub const APPLIED_HASH: &str = "konstruct.dev/applied-hash";
 /// On the runtime's pods: hash of the Secret's content, so that a changed password restarts them.
 pub const SECRET_HASH: &str = "konstruct.dev/secret-hash";
+/// On the policy of a tenant's extra egress: the addresses that were found for each host.
+pub const RESOLVED_HOSTS: &str = "konstruct.dev/resolved-hosts";
 /// Holds an object until what it made outside the cluster is gone.
 pub const FINALIZER: &str = "konstruct.dev/cleanup";
 

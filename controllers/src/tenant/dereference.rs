@@ -5,6 +5,7 @@ use konstruct_crds::{PlanSpec, Tenant};
 use konstruct_domain::{Slug, TenantId};
 use kube::{Api, ResourceExt};
 
+use super::egress::Hosts;
 use crate::framework::ownership::{Ownership, ownership};
 use crate::framework::surplus::{age, surplus};
 use crate::framework::tenancy::tenant_ref;
@@ -23,6 +24,8 @@ pub struct Dereferenced {
     pub plan: PlanLookup,
     /// Objects above the tenant's limits.
     pub surplus: Surplus,
+    /// Addresses of the hosts that `spec.extraEgress` names.
+    pub hosts: Hosts,
 }
 
 /// What stands behind `spec.plan`.
@@ -61,6 +64,7 @@ pub(super) async fn dereference(context: &Context, tenant: &Tenant) -> Result<De
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
         plan: plan(context, tenant),
         surplus: surplus_of(context, tenant),
+        hosts: context.resolver.hosts_of(context, tenant).await,
     })
 }
 

@@ -4,6 +4,7 @@ mod apply;
 pub mod build;
 mod delete;
 pub mod dereference;
+pub mod egress;
 pub mod entitlement;
 pub(crate) mod provision;
 mod status;

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 use super::apply::{Outcome, Step};
 use super::dereference::Surplus;
+use super::egress::{Fault, Opening};
 use super::validate::Validated;
 use crate::Problem;
 use crate::framework::cache::namespace_of;
@@ -42,12 +43,16 @@ pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> 
         }
     }
     within_plan(&mut builder, valid);
+    let shut = extra_egress(&mut builder, &valid.egress);
     let order = [ConditionType::DatabaseReady, ConditionType::CacheReady, ConditionType::RuntimeReady];
     let missing = order
         .into_iter()
         .find_map(|type_| builder.get(type_).filter(|condition| !condition.is_true()).cloned());
     match missing {
-        None => builder.ready("the tenant is set up"),
+        None => match shut {
+            Some((reason, message)) => builder.waiting(reason, &message),
+            None => builder.ready("the tenant is set up"),
+        },
         // What was declared is in effect: `kubectl wait` and a GitOps tool have nothing to wait for.
         Some(condition) if is_complete(valid, outcome) => builder.in_effect(
             condition.reason.parse().unwrap_or(Reason::Succeeded),
@@ -58,6 +63,41 @@ pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> 
         }
     };
     builder.finish()
+}
+
+/// Says which hosts are not as they should be. Returns it if one of them is shut altogether: then what was declared is not
+/// in effect.
+fn extra_egress(builder: &mut StatusBuilder<TenantStatus>, egress: &[Opening]) -> Option<(Reason, String)> {
+    let mut hosts = egress.iter().filter_map(|opening| Some((opening.host.as_deref()?, opening))).peekable();
+    hosts.peek()?;
+    let faults: Vec<(Reason, String, bool)> = hosts
+        .filter_map(|(host, opening)| {
+            let is_shut = opening.blocks.is_empty();
+            let rest = if is_shut { "nothing is open for it" } else { "its other addresses stay open" };
+            match opening.fault.as_ref()? {
+                Fault::NotResolved(error) => {
+                    let message = format!("host {host} was not found ({error}): {rest}");
+                    Some((Reason::HostNotResolved, message, is_shut))
+                }
+                Fault::Refused { address, what } => {
+                    let message =
+                        format!("host {host} has the address {address}, which is refused ({what}): {rest}");
+                    Some((Reason::AddressRefused, message, is_shut))
+                }
+            }
+        })
+        .collect();
+    let Some((reason, ..)) = faults.first() else {
+        builder.set(ConditionType::EgressResolved, true, Reason::Succeeded, "every host was found");
+        return None;
+    };
+    let message = |faults: &mut dyn Iterator<Item = &(Reason, String, bool)>| {
+        faults.map(|(_, message, _)| message.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    builder.set(ConditionType::EgressResolved, false, *reason, message(&mut faults.iter()));
+    let mut shut = faults.iter().filter(|(.., is_shut)| *is_shut).peekable();
+    let (reason, ..) = *shut.peek()?;
+    Some((*reason, message(&mut shut)))
 }
 
 /// Says what to remove. Being above a limit takes nothing from the objects within it, so Ready does not depend on it.
@@ -180,6 +220,7 @@ pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
         ConditionType::DatabaseReady,
         ConditionType::CacheReady,
         ConditionType::RuntimeReady,
+        ConditionType::EgressResolved,
         ConditionType::WithinPlan,
     ] {
         builder.keep(type_);

@@ -17,6 +17,7 @@ use super::apply::{Outcome, Step};
 use super::build::{self, Boundary, Credentials, Workload};
 use super::delete::Afterlife;
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+use super::egress::{Fault, Hosts, Resolved};
 use super::{status, validate};
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
@@ -66,6 +67,7 @@ fn world() -> Dereferenced {
         runtime: Some(RuntimeNeeds { cpu: "500m".to_owned(), memory: "128Mi".to_owned() }),
         plan: plan(),
         surplus: Surplus::default(),
+        hosts: Hosts::default(),
     }
 }
 
@@ -302,6 +304,61 @@ fn a_legal_hold_counts_more_than_the_policy() {
     assert_eq!(afterlife(json!({"deletionPolicy": "Delete"})), Afterlife::Erased);
     let both = json!({"deletionPolicy": "Delete", "legalHold": true});
     assert_eq!(afterlife(both), Afterlife::Retained { legal_hold: true });
+}
+
+#[test]
+fn extra_egress_opens_what_was_found_and_nothing_else() {
+    let mut open = full();
+    open.spec.extra_egress = serde_json::from_value(json!([
+        {"cidr": "8.8.8.0/24", "port": 443},
+        {"host": "api.example.com", "port": 8443},
+        {"host": "gone.example.com", "port": 443},
+    ]))
+    .unwrap();
+    let resolved = |address: &str, fault| {
+        let addresses = address.parse().into_iter().collect();
+        Resolved { addresses, fault }
+    };
+    let lost = Fault::NotResolved("no answer".to_owned());
+    let found = |address: &str| Dereferenced {
+        hosts: [
+            ("api.example.com".to_owned(), resolved("1.1.1.1", None)),
+            ("gone.example.com".to_owned(), resolved(address, Some(lost.clone()))),
+        ]
+        .into(),
+        ..world()
+    };
+    let policies = |found: &Dereferenced| {
+        build::boundary(&validate::validate(&open, found).unwrap(), &settings()).network_policies
+    };
+    let before = build::boundary(&valid(), &settings()).network_policies.len();
+    let extra = policies(&found("")).split_off(before);
+    insta::assert_yaml_snapshot!("extra_egress", extra);
+    assert_eq!(policies(&world()).len(), before + 1, "the block is open though no host was found");
+    open.spec.extra_egress.remove(0);
+    assert_eq!(
+        build::boundary(&validate::validate(&open, &world()).unwrap(), &settings()).network_policies.len(),
+        before,
+        "no policy without an address: it would open the port to everywhere"
+    );
+
+    let status = |found: &Dereferenced| {
+        let valid = validate::validate(&open, found).unwrap();
+        status::applied(&open, &valid, &outcome(Some(running()), true))
+    };
+    let condition = |status: &konstruct_crds::TenantStatus, type_| {
+        let condition = status.condition(type_).unwrap();
+        (condition.is_true(), condition.reason.clone(), condition.message.clone())
+    };
+    let shut = status(&found(""));
+    assert_eq!(condition(&shut, ConditionType::Ready).1, "HostNotResolved");
+    let (resolved, _, message) = condition(&shut, ConditionType::EgressResolved);
+    assert!(!resolved && message.contains("gone.example.com"), "{message}");
+    let kept = status(&found("1.0.0.1"));
+    assert!(condition(&kept, ConditionType::Ready).0, "what was found before stays open");
+    assert_eq!(condition(&kept, ConditionType::EgressResolved).1, "HostNotResolved");
+    let without = status::applied(&full(), &valid(), &outcome(Some(running()), true));
+    assert!(without.condition(ConditionType::EgressResolved).is_none());
 }
 
 fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {

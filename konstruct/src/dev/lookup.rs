@@ -34,6 +34,8 @@ pub(crate) fn of_tenant(tenant: &Tenant, objects: &Objects) -> tenant::Dereferen
         plan: plan(tenant, &objects.plans),
         // Said on the agents and connections themselves: dev shows no status.
         surplus: tenant::Surplus::default(),
+        // There are no policies to open.
+        hosts: tenant::egress::Hosts::new(),
     }
 }
 

@@ -53,7 +53,7 @@ pub fn boundary(valid: &Validated, settings: &Settings) -> Boundary<Prepared> {
     let tenant = &valid.tenant;
     Boundary {
         namespace: namespace::build(tenant),
-        network_policies: network_policies::build(tenant, &settings.network),
+        network_policies: network_policies::build(tenant, &settings.network, &valid.egress),
         resource_quota: resource_quota::build(tenant, &valid.entitlement),
         limit_range: limit_range::build(tenant),
         service_account: service_account::build(tenant),
