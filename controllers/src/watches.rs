@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::{Resource, ResourceExt};
@@ -9,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::framework::cache::namespace_of;
 use crate::framework::caches::Writers;
+use crate::framework::names::AGENT_LABEL;
 use crate::framework::watch::{Scope, Seen, everywhere, watch};
 use crate::{Context, tenant};
 
@@ -40,7 +42,7 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, context: &Arc<Context>, writers: Wr
     start!(limit_ranges, CHILDREN, child_seen);
     start!(service_accounts, CHILDREN, child_seen);
     start!(role_bindings, CHILDREN, child_seen);
-    start!(deployments, LIVE_CHILDREN, child_seen);
+    start!(deployments, LIVE_CHILDREN, deployment_seen);
 }
 
 /// What changes for a tenant changes for what it has.
@@ -67,6 +69,7 @@ fn agent_seen(context: &Context, seen: &Seen<'_, Agent>) {
         Seen::Changed(agent) => {
             context.queues.agents.add_object(agent);
             context.requeue_connections_naming(agent);
+            context.requeue_about_own_pod(agent);
             context.requeue_competitors(&context.caches.agents, &context.queues.agents, *agent);
         }
         Seen::Listed => context.requeue_all_agents(),
@@ -108,6 +111,16 @@ fn namespace_seen(context: &Context, seen: &Seen<'_, Namespace>) {
         }
         Seen::Listed => context.requeue_all_tenants(),
     }
+}
+
+/// The agent whose own pod it runs, if it is one of those, tells how that pod is.
+fn deployment_seen(context: &Context, seen: &Seen<'_, Deployment>) {
+    if let Seen::Changed(deployment) = seen
+        && let Some(agent) = deployment.labels().get(AGENT_LABEL)
+    {
+        context.queues.agents.add(namespace_of(*deployment), agent);
+    }
+    child_seen(context, seen);
 }
 
 fn child_seen<K: Resource>(context: &Context, seen: &Seen<'_, K>) {

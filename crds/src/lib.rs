@@ -17,7 +17,7 @@ mod refs;
 mod scalars;
 mod tenant;
 
-pub use agent::{Agent, AgentSpec, AgentStatus, Memory, ModelEntry};
+pub use agent::{Agent, AgentSpec, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
     Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, WebChat,
 };

@@ -67,6 +67,8 @@ reasons! {
         "Correct the name, or wait until DNS answers; the operator looks again every minute.";
     AddressRefused: "A host of spec.extraEgress has addresses that are not public. They stay shut.",
         "Name a host with public addresses, or correct its DNS records.";
+    NoRoomForPod: "The quota of the tenant's namespace has no room for another pod of an agent's own. Older agents have theirs.",
+        "Ask for a larger quota, delete an older dedicated agent, or set the Agent's spec.isolation to Shared.";
     TenantSuspended: "The tenant is suspended: nothing runs, and messages wait.",
         "Set the Tenant's spec.state to Active.";
     TenantArchived: "The tenant is archived: nothing runs and no message is taken in.",

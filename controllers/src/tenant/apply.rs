@@ -39,6 +39,8 @@ pub(super) struct Outcome {
     pub(super) cache: Step,
     /// None while the logins that it needs are missing.
     pub(super) deployment: Option<Deployment>,
+    /// Of the agents that have a pod of their own, as far as they are there.
+    pub(super) dedicated: Vec<Deployment>,
     /// None while PostgreSQL is unavailable.
     pub(super) snapshot: Option<publish::Applied>,
 }
@@ -82,7 +84,7 @@ pub(super) async fn apply(
     let credentials = credentials(tenant, live.as_ref());
     let workload = build::workload(valid, &context.settings, &credentials);
     // Before the logins exist the passwords do: a pass that ends here makes the same logins the next time.
-    let Workload { secret, deployment, stage: _ } = workload;
+    let Workload { secret, deployment, dedicated, stage: _ } = workload;
     applier.apply_over(live, &secret).await?;
 
     let database = Step::of(provisioner.database(context, &record(valid), &credentials).await);
@@ -91,13 +93,31 @@ pub(super) async fn apply(
         Step::Done => Some(publish_snapshot(context, valid).await?),
         Step::Failed { .. } => None,
     };
-    let deployment = if database.is_done() && cache.is_done() {
-        Some(Deployment::clone(&*applier.apply(&context.caches.deployments, &deployment).await?))
+    let has_logins = database.is_done() && cache.is_done();
+    let names: HashSet<String> = dedicated.iter().map(ResourceExt::name_any).collect();
+    // What is no longer wanted goes first: the quota may have room for nothing more.
+    delete_orphans(context, applier, tenant, &boundary, names).await?;
+    let deployment = run(context, applier, &deployment, has_logins).await?;
+    let mut running = Vec::new();
+    for deployment in &dedicated {
+        running.extend(run(context, applier, deployment, has_logins).await?);
+    }
+    Ok(Outcome { boundary, database, cache, deployment, dedicated: running, snapshot })
+}
+
+/// Without logins nothing starts and nothing changes.
+async fn run(
+    context: &Context,
+    applier: &Applier,
+    wanted: &Deployment,
+    has_logins: bool,
+) -> Result<Option<Deployment>, Error> {
+    let cache = &context.caches.deployments;
+    Ok(if has_logins {
+        Some(Deployment::clone(&*applier.apply(cache, wanted).await?))
     } else {
-        context.caches.deployments.get(&tenant.namespace(), RUNTIME).map(|running| (*running).clone())
-    };
-    delete_orphans(context, applier, tenant, &boundary).await?;
-    Ok(Outcome { boundary, database, cache, deployment, snapshot })
+        cache.get(namespace_of(wanted), &wanted.name_any()).map(|running| (*running).clone())
+    })
 }
 
 async fn apply_boundary(
@@ -270,6 +290,7 @@ async fn delete_orphans(
     applier: &Applier,
     tenant: &TenantRef,
     boundary: &Boundary<Applied>,
+    mut deployments: HashSet<String>,
 ) -> Result<(), Error> {
     let caches = &context.caches;
     let policies = boundary.network_policies.iter().map(ResourceExt::name_any).collect();
@@ -280,5 +301,6 @@ async fn delete_orphans(
     sweep.keep(&caches.limit_ranges, only(boundary.limit_range.name_any())).await?;
     sweep.keep(&caches.service_accounts, only(boundary.service_account.name_any())).await?;
     sweep.keep(&caches.role_bindings, only(boundary.role_binding.name_any())).await?;
-    sweep.keep(&caches.deployments, only(RUNTIME.to_owned())).await
+    deployments.insert(RUNTIME.to_owned());
+    sweep.keep(&caches.deployments, deployments).await
 }

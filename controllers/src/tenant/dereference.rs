@@ -2,9 +2,10 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{PlanSpec, Tenant};
-use konstruct_domain::{Slug, TenantId};
+use konstruct_domain::{AgentName, Slug, TenantId};
 use kube::{Api, ResourceExt};
 
+use super::dedicated;
 use super::egress::Hosts;
 use crate::framework::ownership::{Ownership, ownership};
 use crate::framework::surplus::{age, surplus};
@@ -26,6 +27,8 @@ pub struct Dereferenced {
     pub surplus: Surplus,
     /// Addresses of the hosts that `spec.extraEgress` names.
     pub hosts: Hosts,
+    /// Agents that get a pod of their own, the oldest first.
+    pub dedicated: Vec<AgentName>,
 }
 
 /// What stands behind `spec.plan`.
@@ -43,7 +46,7 @@ pub struct Surplus {
     pub channels: Vec<String>,
 }
 
-/// Limits of the one pod that every tenant has.
+/// Limits of the pod that every tenant has, and of those of its dedicated agents.
 #[derive(Clone, Debug)]
 pub struct RuntimeNeeds {
     pub cpu: String,
@@ -64,6 +67,9 @@ pub(super) async fn dereference(context: &Context, tenant: &Tenant) -> Result<De
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
         plan: plan(context, tenant),
         surplus: surplus_of(context, tenant),
+        dedicated: tenant_ref(tenant)
+            .map(|tenant| dedicated::allotted(context, &tenant).agents)
+            .unwrap_or_default(),
         hosts: context.resolver.hosts_of(context, tenant).await,
     })
 }

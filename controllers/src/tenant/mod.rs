@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod build;
+pub(crate) mod dedicated;
 mod delete;
 pub mod dereference;
 pub mod egress;

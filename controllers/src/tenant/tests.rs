@@ -68,6 +68,7 @@ fn world() -> Dereferenced {
         plan: plan(),
         surplus: Surplus::default(),
         hosts: Hosts::default(),
+        dedicated: vec![],
     }
 }
 
@@ -116,7 +117,8 @@ fn the_whole_set_of_children() {
         role_binding,
         stage: _,
     } = build::boundary(&valid(), &settings());
-    let Workload { secret, deployment, stage: _ } = build::workload(&valid(), &settings(), &credentials());
+    let Workload { secret, deployment, dedicated: _, stage: _ } =
+        build::workload(&valid(), &settings(), &credentials());
     insta::assert_yaml_snapshot!("namespace", namespace);
     insta::assert_yaml_snapshot!("network_policies", network_policies);
     insta::assert_yaml_snapshot!("resource_quota", resource_quota);
@@ -361,6 +363,50 @@ fn extra_egress_opens_what_was_found_and_nothing_else() {
     assert!(without.condition(ConditionType::EgressResolved).is_none());
 }
 
+#[test]
+fn a_dedicated_agent_has_a_pod_like_the_tenants_and_stops_with_it() {
+    let found = Dereferenced { dedicated: vec!["ada".parse().unwrap()], ..world() };
+    let workload = |tenant: &Tenant| {
+        build::workload(&validate::validate(tenant, &found).unwrap(), &settings(), &credentials())
+    };
+    let Workload { deployment: shared, dedicated, .. } = workload(&full());
+    assert_eq!(
+        serde_json::to_value(&shared).unwrap(),
+        serde_json::to_value(&build::workload(&valid(), &settings(), &credentials()).deployment).unwrap(),
+        "the shared pod is not restarted"
+    );
+    let own = &dedicated[0];
+    assert_eq!(own.metadata.name.as_deref(), Some("konstruct-agent-ada"));
+    let (shared, own) = (shared.spec.unwrap(), own.spec.clone().unwrap());
+    let (shared, own) = (shared.template, own.template);
+    let labels = own.metadata.unwrap().labels.unwrap();
+    assert_eq!(
+        (labels["app.kubernetes.io/component"].as_str(), labels["konstruct.dev/agent"].as_str()),
+        ("runtime", "ada")
+    );
+    let (shared, mut own) = (shared.spec.unwrap(), own.spec.unwrap());
+    let args = own.containers[0].args.as_mut().unwrap();
+    assert_eq!(args.pop().as_deref(), Some("--agent=ada"));
+    assert_eq!(shared, own, "all the rest is the same");
+
+    let suspended = in_state("Suspended");
+    let stopping = workload(&suspended);
+    assert_eq!(stopping.dedicated[0].spec.as_ref().unwrap().replicas, Some(0));
+    let valid = validate::validate(&suspended, &found).unwrap();
+    let gone = json!({"observedGeneration": 1});
+    let stopped = |of_the_agent: Value| {
+        let mut outcome = outcome(Some(gone.clone()), false);
+        outcome.deployment.as_mut().unwrap().spec.as_mut().unwrap().replicas = Some(0);
+        let mut own = stopping.dedicated[0].clone();
+        own.metadata.generation = Some(1);
+        own.status = Some(serde_json::from_value(of_the_agent).unwrap());
+        outcome.dedicated = vec![own];
+        status::applied(&suspended, &valid, &outcome).condition(ConditionType::Ready).unwrap().is_true()
+    };
+    assert!(!stopped(json!({"observedGeneration": 1, "replicas": 1})));
+    assert!(stopped(gone.clone()));
+}
+
 fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
     let Boundary {
         namespace,
@@ -390,6 +436,7 @@ fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
         database: Step::Done,
         cache: Step::Done,
         deployment,
+        dedicated: vec![],
         snapshot: Some(publish::Applied::for_test("r", loaded, vec![])),
     }
 }

@@ -1,7 +1,7 @@
 //! Can this tenant be set up? Pure.
 
 use konstruct_crds::{Limits, Reason, Scheduling, Tenant, TenantState};
-use konstruct_domain::Slug;
+use konstruct_domain::{AgentName, Slug};
 use kube::ResourceExt;
 
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
@@ -21,6 +21,7 @@ pub struct Validated {
     pub(super) scheduling: Scheduling,
     pub(super) surplus: Surplus,
     pub(super) egress: Vec<Opening>,
+    pub(super) dedicated: Vec<AgentName>,
 }
 
 impl Validated {
@@ -52,6 +53,7 @@ pub fn validate(tenant: &Tenant, found: &Dereferenced) -> Result<Validated, Vec<
             scheduling: tenant.spec.scheduling.clone(),
             surplus: found.surplus.clone(),
             egress,
+            dedicated: found.dedicated.clone(),
         }),
         _ => Err(problems),
     }

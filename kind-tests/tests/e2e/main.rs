@@ -4,6 +4,7 @@
 mod admission;
 mod agent;
 mod channels;
+mod dedicated;
 mod deletion;
 mod guards;
 mod isolation;

@@ -95,6 +95,7 @@ impl Scene<'_> {
             plan: self.plan.clone().map_err(Obstacle::Missing)?,
             surplus: Surplus::default(),
             hosts,
+            dedicated: Vec::new(),
         };
         let valid = validate(&self.subject.tenant, &found).map_err(|_| {
             Obstacle::Missing("the Tenant's spec is not valid: see its condition Ready".to_owned())

@@ -9,7 +9,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::framework::names::{RESOLVED_HOSTS, TenantRef, runtime_labels};
+use crate::framework::names::{RESOLVED_HOSTS, TenantRef, every_runtime};
 use crate::settings::{ADMIN_PORT, Destination, NetworkSettings, Peer};
 use crate::tenant::egress::{self, Opening};
 
@@ -69,7 +69,7 @@ fn allow_metrics(tenant: &TenantRef, monitoring_namespace: &str) -> NetworkPolic
         ports: Some(vec![port("TCP", ADMIN_PORT)]),
     };
     let spec = NetworkPolicySpec {
-        pod_selector: Some(selector(runtime_labels())),
+        pod_selector: Some(selector(every_runtime())),
         policy_types: Some(vec!["Ingress".to_owned()]),
         ingress: Some(vec![rule]),
         ..NetworkPolicySpec::default()
@@ -108,7 +108,7 @@ fn allow(tenant: &TenantRef, name: &str, destination: &Destination) -> NetworkPo
     egress(tenant, name, vec![peer], vec![port("TCP", destination.port)])
 }
 
-/// From the runtime's pods only: what else may run in the namespace one day gets nothing by accident.
+/// From the runtimes' pods only: what else may run in the namespace one day gets nothing by accident.
 fn egress(
     tenant: &TenantRef,
     name: &str,
@@ -121,7 +121,7 @@ fn egress(
 
 fn egress_spec(rules: Vec<NetworkPolicyEgressRule>) -> NetworkPolicySpec {
     NetworkPolicySpec {
-        pod_selector: Some(selector(runtime_labels())),
+        pod_selector: Some(selector(every_runtime())),
         policy_types: Some(vec!["Egress".to_owned()]),
         egress: Some(rules),
         ..NetworkPolicySpec::default()
