@@ -12,11 +12,12 @@ use kube::{Client, ResourceExt};
 use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::caches::Caches;
 use crate::framework::fence::Fence;
-use crate::framework::names::TenantRef;
+use crate::framework::names::{TenantRef, dedicated_name};
 use crate::framework::queue::Queue;
 use crate::framework::status::Root;
 use crate::framework::tenancy::Tenancy;
 use crate::settings::Settings;
+use crate::tenant::dedicated;
 use crate::tenant::entitlement::{Entitlement, entitlement};
 
 /// The cluster: all that the provisioner works with.
@@ -169,6 +170,22 @@ impl Cluster {
         };
         let names_it = |agent: &&Arc<Agent>| agent.spec.models.iter().any(|entry| entry.provider == name);
         self.queues.agents.add_all(agents.iter().filter(names_it));
+    }
+
+    /// The tenant makes and removes the pods that its agents have of their own, and one that goes makes room for another.
+    pub fn requeue_about_own_pod(&self, agent: &Agent) {
+        let namespace = namespace_of(agent);
+        let Ok(name) = agent.name_any().parse() else { return };
+        let has_pod = self.caches.deployments.get(namespace, &dedicated_name(&name)).is_some();
+        if !has_pod && !dedicated::asks(agent) {
+            return;
+        }
+        self.requeue_tenant_of(namespace);
+        let waits = |agent: &&Arc<Agent>| {
+            let ready = agent.status.as_ref().and_then(|status| status.condition(ConditionType::Ready));
+            ready.is_some_and(|ready| ready.reason == Reason::NoRoomForPod.as_str())
+        };
+        self.queues.agents.add_all(self.caches.agents.in_namespace(namespace).iter().filter(waits));
     }
 
     pub fn requeue_connections_naming(&self, agent: &Agent) {

@@ -29,6 +29,7 @@
 //!         own: [("demo".to_owned(), facts)].into(),
 //!         shared: [].into(),
 //!         over_limit: None,
+//!         without_room: false,
 //!     };
 //!     Ok(agent::build::snapshot(&agent::validate::validate(agent, &found)?))
 //! }

@@ -20,6 +20,7 @@ use crate::framework::queue::Queue;
 use crate::llm_provider::LLMProviders;
 use crate::settings::Settings;
 use crate::tenant::boundary::Boundaries;
+use crate::tenant::egress::resolver::{self, Resolver};
 use crate::tenant::logins::Logins;
 use crate::tenant::{self, Tenants};
 use crate::{signals, watches};
@@ -110,8 +111,9 @@ pub async fn run(parts: Parts, shutdown: CancellationToken) {
     }
     let applier = Applier::new(client, tenant::CHILDREN);
     if role.provisions() {
-        let cluster = Arc::clone(&cluster);
-        start!(Boundaries { cluster, applier: applier.clone() }, boundary_requests);
+        let (cluster, resolver) = (Arc::clone(&cluster), Arc::new(Resolver::default()));
+        tasks.spawn(resolver::refresh(Arc::clone(&cluster), Arc::clone(&resolver)));
+        start!(Boundaries { cluster, resolver, applier: applier.clone() }, boundary_requests);
     }
     if let Some(Backends { store, bus }) = role.backends().cloned() {
         let context = Arc::new(Context { cluster, store, bus });

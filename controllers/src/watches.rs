@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
 use kube::runtime::watcher::Event;
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 use crate::context::Cluster;
 use crate::framework::cache::namespace_of;
 use crate::framework::caches::Writers;
+use crate::framework::names::AGENT_LABEL;
 use crate::framework::watch::{Scope, Seen, everywhere, watch};
 use crate::run::Role;
 use crate::tenant;
@@ -52,7 +54,7 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, cluster: &Arc<Cluster>, writers: Wr
     start!(limit_ranges, CHILDREN, child_seen, provisions);
     start!(service_accounts, CHILDREN, child_seen, provisions);
     start!(role_bindings, CHILDREN, child_seen, provisions);
-    start!(deployments, LIVE_CHILDREN, child_seen, works);
+    start!(deployments, LIVE_CHILDREN, deployment_seen, works);
 }
 
 /// What changes for a tenant changes for what it has.
@@ -79,6 +81,7 @@ fn agent_seen(cluster: &Cluster, seen: &Seen<'_, Agent>) {
         Seen::Changed(agent) => {
             cluster.queues.agents.add_object(agent);
             cluster.requeue_connections_naming(agent);
+            cluster.requeue_about_own_pod(agent);
             cluster.requeue_competitors(&cluster.caches.agents, &cluster.queues.agents, *agent);
         }
         Seen::Listed => cluster.requeue_all_agents(),
@@ -120,6 +123,16 @@ fn namespace_seen(cluster: &Cluster, seen: &Seen<'_, Namespace>) {
         }
         Seen::Listed => cluster.requeue_all_tenants(),
     }
+}
+
+/// The agent whose own pod it runs, if it is one of those, tells how that pod is.
+fn deployment_seen(cluster: &Cluster, seen: &Seen<'_, Deployment>) {
+    if let Seen::Changed(deployment) = seen
+        && let Some(agent) = deployment.labels().get(AGENT_LABEL)
+    {
+        cluster.queues.agents.add(namespace_of(*deployment), agent);
+    }
+    child_seen(cluster, seen);
 }
 
 fn child_seen<K: Resource>(cluster: &Cluster, seen: &Seen<'_, K>) {

@@ -47,6 +47,19 @@ pub struct AgentSpec {
     /// What the employee remembers of a conversation.
     #[serde(default)]
     pub memory: Memory,
+    /// Whether the employee shares the tenant's pod or has one of its own. Messages wait while it moves.
+    #[serde(default)]
+    pub isolation: Isolation,
+}
+
+/// Where an employee runs.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// In the tenant's pod, with the other employees.
+    #[default]
+    Shared,
+    /// In a pod of its own, as large as the tenant's. It counts against the namespace's quota.
+    Dedicated,
 }
 
 /// One model of an agent's chain.

@@ -32,6 +32,8 @@ pub enum ConditionType {
     CacheReady,
     /// Tenant: the runtime pod runs and has loaded the tenant.
     RuntimeReady,
+    /// Tenant: every host of its extra egress has public addresses.
+    EgressResolved,
     /// Tenant: it has no more agents and channels than its plan allows.
     WithinPlan,
     /// Tenant: every claim of isolation was tried out and holds.
@@ -51,7 +53,7 @@ pub enum ConditionType {
 }
 
 impl ConditionType {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -59,6 +61,7 @@ impl ConditionType {
         Self::DatabaseReady,
         Self::CacheReady,
         Self::RuntimeReady,
+        Self::EgressResolved,
         Self::WithinPlan,
         Self::IsolationVerified,
         Self::ResolvedRefs,
@@ -78,6 +81,7 @@ impl ConditionType {
             Self::DatabaseReady => "DatabaseReady",
             Self::CacheReady => "CacheReady",
             Self::RuntimeReady => "RuntimeReady",
+            Self::EgressResolved => "EgressResolved",
             Self::WithinPlan => "WithinPlan",
             Self::IsolationVerified => "IsolationVerified",
             Self::ResolvedRefs => "ResolvedRefs",
@@ -104,6 +108,9 @@ impl ConditionType {
             Self::DatabaseReady => "The tenant's PostgreSQL login role exists.",
             Self::CacheReady => "The tenant's Redis user exists.",
             Self::RuntimeReady => "The tenant's runtime pod runs and has loaded the tenant.",
+            Self::EgressResolved => {
+                "Every host of `spec.extraEgress` was found and has public addresses only."
+            }
             Self::WithinPlan => "The tenant has no more agents and channels than its plan allows.",
             Self::IsolationVerified => {
                 "`konstruct verify isolation` tried out every claim of isolation, and each of them held."

@@ -9,6 +9,7 @@ mod agent;
 mod channel_connection;
 pub mod conditions;
 mod definitions;
+mod egress;
 mod llm_provider;
 mod plan;
 mod reason;
@@ -16,12 +17,13 @@ mod refs;
 mod scalars;
 mod tenant;
 
-pub use agent::{Agent, AgentSpec, AgentStatus, Memory, ModelEntry};
+pub use agent::{Agent, AgentSpec, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
     Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, WebChat,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
+pub use egress::{EgressDestination, REFUSED_BLOCKS};
 pub use llm_provider::{
     AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
     ScriptedRule,

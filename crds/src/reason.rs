@@ -63,6 +63,12 @@ reasons! {
         "Lower the field that the message names, or ask for a larger plan.";
     PlanExceeded: "There are more objects of the kind than the tenant's limits allow. The oldest ones work.",
         "Delete what is not needed, or ask for a larger plan.";
+    HostNotResolved: "A host of spec.extraEgress could not be looked up. Addresses that were found before stay open.",
+        "Correct the name, or wait until DNS answers; the operator looks again every minute.";
+    AddressRefused: "A host of spec.extraEgress has addresses that are not public. They stay shut.",
+        "Name a host with public addresses, or correct its DNS records.";
+    NoRoomForPod: "The quota of the tenant's namespace has no room for another pod of an agent's own. Older agents have theirs.",
+        "Ask for a larger quota, delete an older dedicated agent, or set the Agent's spec.isolation to Shared.";
     TenantSuspended: "The tenant is suspended: nothing runs, and messages wait.",
         "Set the Tenant's spec.state to Active.";
     TenantArchived: "The tenant is archived: nothing runs and no message is taken in.",

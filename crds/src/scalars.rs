@@ -12,7 +12,7 @@ const SLUGS_MAX: usize = 1000;
 /// The schema's keyword for CEL rules.
 const RULES: &str = "x-kubernetes-validations";
 
-fn string(min: usize, max: usize, rules: &[(&str, &str)]) -> Schema {
+pub(crate) fn string(min: usize, max: usize, rules: &[(&str, &str)]) -> Schema {
     let rules: Vec<Value> =
         rules.iter().map(|(rule, message)| json!({"rule": rule, "message": message})).collect();
     json_schema!({"type": "string", "minLength": min, "maxLength": max, RULES: rules})

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{self, Condition};
+use crate::egress::EgressDestination;
 use crate::plan::{Limits, Quota};
 use crate::scalars;
 
@@ -63,6 +64,10 @@ pub struct TenantSpec {
     /// Where the tenant's pods run.
     #[serde(default)]
     pub scheduling: Scheduling,
+    /// Destinations outside the platform that the tenant's pods may reach. Private addresses are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub extra_egress: Vec<EgressDestination>,
 }
 
 /// Whether a tenant's employees work.
@@ -167,4 +172,4 @@ pub struct TenantStatus {
     pub namespace: Option<String>,
 }
 
-conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, WithinPlan, IsolationVerified);
+conditions::impl_resource_status!(TenantStatus: Ready, Reconciling, Stalled, NamespaceReady, DatabaseReady, CacheReady, RuntimeReady, EgressResolved, WithinPlan, IsolationVerified);

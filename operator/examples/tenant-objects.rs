@@ -42,6 +42,8 @@ fn objects(tenant: &Tenant, settings: &konstruct_controllers::Settings) -> Resul
         runtime: None,
         plan: PlanLookup::NotNamed,
         surplus: Surplus::default(),
+        dedicated: Vec::new(),
+        hosts: konstruct_controllers::tenant::egress::Hosts::new(),
     };
     let valid = validate(tenant, &found).map_err(|problems| format!("{problems:?}"))?;
     let walls = build::boundary(&valid, settings);

@@ -13,12 +13,16 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use crate::health::Health;
+use crate::turns;
 
 /// One version of everything. Never changed: a reload makes another.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loaded {
     tenant: Option<Arc<Version<TenantSnapshot>>>,
+    /// Those that this runtime is for.
     agents: HashMap<AgentName, Arc<Version<AgentSnapshot>>>,
+    /// How many agents of the tenant have a runtime of their own.
+    dedicated: usize,
 }
 
 #[derive(Debug)]
@@ -68,14 +72,16 @@ impl Agents {
         Some(Employee { tenant: loaded.tenant.clone()?, agent: loaded.agents.get(name)?.clone() })
     }
 
-    /// How many turns the tenant may have at one time, if that is limited.
+    /// How many turns this runtime may have at one time, if the tenant's are limited.
     pub(crate) fn turn_limit(&self) -> Option<usize> {
-        let limit = self.loaded.borrow().tenant.as_ref()?.snapshot.concurrent_turns?;
-        Some(usize::from(limit))
+        let loaded = self.loaded.borrow();
+        let limit = usize::from(loaded.tenant.as_ref()?.snapshot.concurrent_turns?);
+        Some(turns::part_of(limit, loaded.dedicated, self.store.agent().is_some()))
     }
 
-    /// Reads what is in force, and tells the operator that it is loaded.
-    pub(crate) async fn reload(&self) -> Result<(), Error> {
+    /// Reads what is in force, and tells the operator that it is loaded. True if an agent is new here: what it was
+    /// asked before waits unannounced.
+    pub(crate) async fn reload(&self) -> Result<bool, Error> {
         let _one_at_a_time = self.reloading.lock().await;
         let outcome = self.health.seen(self.read().await);
         let loaded = match outcome {
@@ -85,13 +91,23 @@ impl Agents {
                 return Err(error);
             }
         };
-        self.loaded.send_replace(loaded.clone());
-        if loaded.tenant.is_some() {
-            self.health.configuration.ok();
-        } else {
+        let before = self.loaded.send_replace(loaded.clone());
+        self.report(&loaded);
+        self.record(&loaded).await?;
+        Ok(loaded.agents.keys().any(|name| !before.agents.contains_key(name)))
+    }
+
+    fn report(&self, loaded: &Loaded) {
+        let agent = self.store.agent();
+        if loaded.tenant.is_none() {
             self.health.configuration.failed("the operator has not published this tenant yet");
+        } else if let Some(agent) = agent.filter(|agent| !loaded.agents.contains_key(*agent)) {
+            let missing =
+                format!("the operator has not published agent {agent} for a runtime of its own yet");
+            self.health.configuration.failed(missing);
+        } else {
+            self.health.configuration.ok();
         }
-        self.record(&loaded).await
     }
 
     async fn read(&self) -> Result<Loaded, Error> {
@@ -102,18 +118,28 @@ impl Agents {
             let same = before.tenant.as_ref().filter(|version| version.name == head.name);
             decode(Kind::Tenant, head, same)
         });
-        let agents = agents.into_iter().filter_map(|head| {
-            let name: AgentName = head.name.parse().ok()?;
-            let version = decode(Kind::Agent, head, before.agents.get(&name))?;
-            Some((name, version))
-        });
-        Ok(Loaded { tenant, agents: agents.collect() })
+        let agents: Vec<_> = agents
+            .into_iter()
+            .filter_map(|head| {
+                let name: AgentName = head.name.parse().ok()?;
+                let version = decode(Kind::Agent, head, before.agents.get(&name))?;
+                Some((name, version))
+            })
+            .collect();
+        let dedicated = agents.iter().filter(|(_, version)| version.snapshot.dedicated).count();
+        let ours = |name: &AgentName, version: &Version<AgentSnapshot>| match self.store.agent() {
+            Some(agent) => version.snapshot.dedicated && name == agent,
+            None => !version.snapshot.dedicated,
+        };
+        let agents = agents.into_iter().filter(|(name, version)| ours(name, version)).collect();
+        Ok(Loaded { tenant, agents, dedicated })
     }
 
     /// Says what is loaded, also when it was loaded before: an object that was deleted and created again has the same
     /// revision and no record.
     async fn record(&self, loaded: &Loaded) -> Result<(), Error> {
-        if let Some(tenant) = &loaded.tenant {
+        // The shared runtime speaks for the tenant, each runtime for its agents.
+        if let Some(tenant) = loaded.tenant.as_ref().filter(|_| self.store.agent().is_none()) {
             self.record_one(Kind::Tenant, tenant).await?;
         }
         for agent in loaded.agents.values() {

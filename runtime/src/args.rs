@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use konstruct_domain::TenantId;
+use konstruct_domain::{AgentName, TenantId};
 use konstruct_queue::Bus;
 use konstruct_store::TenantStore;
 use konstruct_telemetry::{Readiness, serve_admin};
@@ -19,6 +19,9 @@ pub struct Args {
     /// The tenant whose employees run here: the UID of its Tenant.
     #[arg(long, env = "KONSTRUCT_TENANT", value_name = "UID")]
     tenant: TenantId,
+    /// The one agent that runs here. Absent: all that have no runtime of their own.
+    #[arg(long, env = "KONSTRUCT_AGENT", value_name = "NAME")]
+    agent: Option<AgentName>,
     /// File with the PostgreSQL address of the tenant's own login role.
     #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE", value_name = "PATH")]
     database_url_file: PathBuf,
@@ -65,9 +68,13 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
     let address = args.admin_listen;
     let admin = TcpListener::bind(address).await.map_err(|reason| Error::Listen { address, reason })?;
     let readiness = Readiness::new();
+    let store = TenantStore::connect(&database_url).map_err(Error::OpenStore)?;
     let config = Config {
         tenant: args.tenant,
-        store: TenantStore::connect(&database_url).map_err(Error::OpenStore)?,
+        store: match args.agent {
+            Some(agent) => store.dedicated_to(agent),
+            None => store,
+        },
         bus: Bus::connect(&redis_url).map_err(Error::OpenBus)?,
         readiness: readiness.clone(),
         ai_gateway_url: args.ai_gateway_url,

@@ -84,7 +84,7 @@ impl Consumer {
 
     async fn catch_up(&mut self, shutdown: &CancellationToken) -> Result<(), StoreError> {
         if self.todo.reload {
-            self.worker.agents.reload().await?;
+            self.todo.claim |= self.worker.agents.reload().await?;
             self.todo.reload = false;
             self.backoff.reset();
         }

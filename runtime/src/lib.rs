@@ -18,6 +18,7 @@ mod reply;
 mod settle;
 mod token;
 mod turn;
+mod turns;
 mod window;
 mod wire;
 mod worker;
@@ -40,6 +41,7 @@ use worker::Worker;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub tenant: TenantId,
+    /// Also says for which agents it is: all, or one that has a runtime of its own.
     pub store: TenantStore,
     pub bus: Bus,
     pub readiness: Readiness,

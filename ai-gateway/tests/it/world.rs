@@ -216,6 +216,7 @@ impl World {
             instructions: String::new(),
             models,
             window_messages: 30,
+            dedicated: false,
         };
         patiently(async || self.operator.publish(tenant.id(), Kind::Agent, name, &snapshot, &[]).await).await;
         self.bus.publish(Signal::Config(tenant.id())).await;

@@ -12,6 +12,7 @@ use crate::Context;
 use crate::framework::names::TenantRef;
 use crate::framework::surplus::over_limit;
 use crate::llm_provider::validate::shared_with;
+use crate::tenant::dedicated;
 
 #[derive(Clone, Debug)]
 pub struct Dereferenced {
@@ -23,6 +24,8 @@ pub struct Dereferenced {
     pub shared: BTreeMap<String, ProviderFacts>,
     /// The tenant's limit, if older agents fill it.
     pub over_limit: Option<u16>,
+    /// It asks for a pod of its own and the tenant's quota has none left.
+    pub without_room: bool,
 }
 
 /// What an agent needs to know of a provider.
@@ -63,7 +66,11 @@ pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) 
         });
         facts.collect()
     };
+    let name = agent.name_any();
+    let in_vain =
+        || dedicated::allotted(context, tenant).without_room.iter().any(|other| other.as_str() == name);
     Dereferenced {
+        without_room: dedicated::asks(agent) && in_vain(),
         slug: tenant.slug.clone(),
         own: named(&tenant.namespace(), false),
         shared: named(system, true),

@@ -9,7 +9,7 @@ pub mod validate;
 use std::sync::Arc;
 
 use konstruct_crds::{Agent, AgentStatus, Reason, TenantState};
-use konstruct_domain::Kind;
+use konstruct_domain::{AgentName, Kind};
 use kube::{Api, ResourceExt};
 
 pub use dereference::{Dereferenced, ProviderFacts};
@@ -17,10 +17,12 @@ pub use validate::Validated;
 
 use crate::framework::cache::{Cache, namespace_of};
 use crate::framework::controller::{Next, Reconciler};
-use crate::framework::names::TenantRef;
+use crate::framework::names::{TenantRef, dedicated_name};
+use crate::framework::rollout::{is_rolled_out, why_not};
 use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
+use crate::tenant::dedicated;
 use crate::{Context, Error, Problem};
 
 pub(crate) struct Agents {
@@ -74,7 +76,8 @@ impl Agents {
                 if let Some(next) = report::is_loading(&applied) {
                     return Ok(next);
                 }
-                self.write(&agent, &status::published(&agent, &valid, &applied)).await?;
+                let pod = self.missing_pod(&agent);
+                self.write(&agent, &status::published(&agent, &valid, &applied, pod.as_deref())).await?;
                 Ok(report::next_after(&applied, false))
             }
             Err(problems) => {
@@ -84,6 +87,15 @@ impl Agents {
                 self.write(&agent, &status::invalid(&agent, &problems)).await?;
                 Ok(report::next_with_problems(&problems))
             }
+        }
+    }
+
+    /// What keeps the agent's own pod from running. None too for an agent that shares one: the Tenant speaks for that.
+    fn missing_pod(&self, agent: &Agent) -> Option<String> {
+        let name: AgentName = agent.name_any().parse().ok().filter(|_| dedicated::asks(agent))?;
+        match self.context.caches.deployments.get(namespace_of(agent), &dedicated_name(&name)) {
+            None => Some("waiting for the agent's own pod to be made".to_owned()),
+            Some(deployment) => (!is_rolled_out(&deployment)).then(|| why_not(&deployment)),
         }
     }
 

@@ -9,21 +9,33 @@ use crate::framework::cache::namespace_of;
 use crate::framework::publish::Applied;
 use crate::framework::report;
 use crate::framework::status::StatusBuilder;
+use crate::tenant::dedicated;
 
-const READER: &str = "the tenant's runtime";
+const SHARED: &str = "the tenant's runtime";
+const DEDICATED: &str = "the agent's own runtime";
 
-pub(super) fn published(agent: &Agent, valid: &Validated, applied: &Applied) -> AgentStatus {
+/// `pod` says what keeps the agent's own pod from running, if it has one and something does.
+pub(super) fn published(
+    agent: &Agent,
+    valid: &Validated,
+    applied: &Applied,
+    pod: Option<&str>,
+) -> AgentStatus {
+    let reader = if dedicated::asks(agent) { DEDICATED } else { SHARED };
     let mut builder = StatusBuilder::new(agent);
     builder.set(ConditionType::ResolvedRefs, true, Reason::Succeeded, "every model of the chain was found");
-    report::loaded(&mut builder, applied, READER);
+    report::loaded(&mut builder, applied, reader);
     // Says how the last turn went. It does not decide about Ready: it would stay false after a repair until
     // somebody writes.
     report::observed(&mut builder, applied, Observed::ModelAvailable);
-    match &valid.fault {
-        Some(fault) if applied.loaded() => {
+    match (pod, &valid.fault) {
+        (Some(missing), _) => {
+            builder.waiting(Reason::WaitingForRuntime, missing);
+        }
+        (None, Some(fault)) if applied.loaded() => {
             builder.waiting(Reason::ProviderNotReady, fault);
         }
-        _ => report::ready_unless_observed(&mut builder, applied, READER, "the employee answers"),
+        _ => report::ready_unless_observed(&mut builder, applied, reader, "the employee answers"),
     }
     builder.finish()
 }

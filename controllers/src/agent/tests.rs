@@ -47,6 +47,7 @@ fn world() -> Dereferenced {
         ]
         .into(),
         over_limit: None,
+        without_room: false,
     }
 }
 
@@ -128,17 +129,17 @@ fn an_agent_is_ready_when_its_runtime_has_it_and_one_provider_works() {
     let mut world = world();
     let subject = agent(full());
     let valid = validate::validate(&subject, &world).unwrap();
-    let ready = status::published(&subject, &valid, &Applied::for_test("r", true, vec![]));
+    let ready = status::published(&subject, &valid, &Applied::for_test("r", true, vec![]), None);
     assert!(ready.is_ready(3));
     assert_eq!(ready.revision.as_deref(), Some("r"));
-    let waiting = status::published(&subject, &valid, &Applied::for_test("r", false, vec![]));
+    let waiting = status::published(&subject, &valid, &Applied::for_test("r", false, vec![]), None);
     assert_eq!(waiting.condition(ConditionType::Ready).unwrap().reason, "WaitingForLoad");
 
     for provider in [world.own.get_mut("own"), world.shared.get_mut("shared")] {
         provider.unwrap().fault = Some("the key was refused".to_owned());
     }
     let valid = validate::validate(&subject, &world).unwrap();
-    let faulty = status::published(&subject, &valid, &Applied::for_test("r", true, vec![]));
+    let faulty = status::published(&subject, &valid, &Applied::for_test("r", true, vec![]), None);
     let condition = faulty.condition(ConditionType::Ready).unwrap();
     assert_eq!(condition.reason, "ProviderNotReady");
     assert!(condition.message.contains("the key was refused"), "{}", condition.message);
@@ -148,7 +149,7 @@ fn an_agent_is_ready_when_its_runtime_has_it_and_one_provider_works() {
 fn an_edit_that_cannot_work_leaves_the_last_revision_serving_and_says_so() {
     let mut subject = agent(full());
     let valid = validate::validate(&subject, &world()).unwrap();
-    subject.status = Some(status::published(&subject, &valid, &Applied::for_test("r", true, vec![])));
+    subject.status = Some(status::published(&subject, &valid, &Applied::for_test("r", true, vec![]), None));
     subject.spec.models[0].model = "nope".to_owned();
     subject.metadata.generation = Some(4);
     let problems = validate::validate(&subject, &world()).unwrap_err();
@@ -166,7 +167,8 @@ fn recorded_for_health_checks() {
     let mut subject = agent(full());
     recorded_new("progressing_new", &subject);
     let valid = validate::validate(&subject, &world()).unwrap();
-    let published = |loaded| status::published(&subject, &valid, &Applied::for_test("r1", loaded, vec![]));
+    let published =
+        |loaded| status::published(&subject, &valid, &Applied::for_test("r1", loaded, vec![]), None);
     recorded("healthy", &subject, &published(true));
     recorded("progressing_load", &subject, &published(false));
     let applied = Applied::for_test("r1", true, vec![]);
@@ -194,4 +196,37 @@ fn facts_come_from_what_the_provider_says_of_itself() {
     .unwrap();
     let facts = ProviderFacts::of(&provider, true);
     assert_eq!((facts.compiled, facts.fault, facts.allowed_tenants), (false, None, AllowedTenants::All));
+}
+
+#[test]
+fn a_dedicated_agent_is_ready_when_its_own_pod_has_it() {
+    let mut spec = full();
+    spec["isolation"] = json!("Dedicated");
+    let subject = agent(spec);
+    let valid = validate::validate(&subject, &world()).unwrap();
+    assert!(build::snapshot(&valid).dedicated);
+    assert!(!build::snapshot(&validate::validate(&agent(full()), &world()).unwrap()).dedicated, "by default");
+
+    let status = |loaded, pod| {
+        let status = status::published(&subject, &valid, &Applied::for_test("r", loaded, vec![]), pod);
+        let ready = status.condition(ConditionType::Ready).unwrap();
+        (ready.is_true(), ready.reason.clone(), ready.message.clone())
+    };
+    let waiting = status(true, Some("exceeded quota"));
+    assert_eq!(
+        (waiting.0, waiting.1.as_str(), waiting.2.as_str()),
+        (false, "WaitingForRuntime", "exceeded quota")
+    );
+    assert!(status(false, None).2.contains("own runtime"));
+    assert!(status(true, None).0);
+}
+
+#[test]
+fn an_agent_without_room_for_its_pod_keeps_doing_what_it_did() {
+    let found = Dereferenced { without_room: true, ..world() };
+    let problems = validate::validate(&agent(full()), &found).unwrap_err();
+    assert_eq!(
+        (problems[0].reason, problems[0].field.as_str(), problems[0].stops_serving()),
+        (Reason::NoRoomForPod, "spec.isolation", false)
+    );
 }

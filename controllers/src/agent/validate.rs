@@ -30,6 +30,9 @@ pub fn validate(agent: &Agent, found: &Dereferenced) -> Result<Validated, Vec<Pr
         problems.push(Problem::new(Reason::InvalidSpec, "spec.models", "is empty: name at least one model"));
     }
     problems.extend(found.over_limit.map(|limit| Problem::too_many("agents", limit)));
+    if found.without_room {
+        problems.push(no_room());
+    }
     let mut links = Vec::new();
     for (index, entry) in agent.spec.models.iter().enumerate() {
         match link(index, entry, found) {
@@ -48,6 +51,16 @@ pub fn validate(agent: &Agent, found: &Dereferenced) -> Result<Validated, Vec<Pr
         }
         _ => Err(problems),
     }
+}
+
+/// What it did before goes on: it is no reason to leave anybody without an answer.
+fn no_room() -> Problem {
+    Problem::new(
+        Reason::NoRoomForPod,
+        "spec.isolation",
+        "the quota of the namespace has no room for a pod of its own: ask for a larger quota, delete an older dedicated agent, \
+         or set isolation to Shared",
+    )
 }
 
 /// The provider that one entry of the chain means.

@@ -16,6 +16,7 @@ pub mod publish;
 pub mod quantity;
 pub mod queue;
 pub mod report;
+pub mod rollout;
 pub mod secrets;
 pub mod status;
 pub mod surplus;

@@ -8,12 +8,13 @@ use k8s_openapi::api::core::v1::Secret;
 use konstruct_crds::Reason;
 use konstruct_domain::Kind;
 use konstruct_store::TenantRecord;
-use kube::Api;
+use kube::{Api, ResourceExt};
 
 use super::build::{self, Credentials, Workload};
 use super::logins::Logins;
 use super::validate::Validated;
 use crate::framework::apply::Applier;
+use crate::framework::cache::namespace_of;
 use crate::framework::names::{RUNTIME, TenantRef};
 use crate::framework::{orphans, publish};
 use crate::{Context, Error};
@@ -29,6 +30,8 @@ pub(super) struct Outcome {
     pub(super) cache: Step,
     /// None while the logins that it needs are missing.
     pub(super) deployment: Option<Deployment>,
+    /// Of the agents that have a pod of their own, as far as they are there.
+    pub(super) dedicated: Vec<Deployment>,
     /// None while PostgreSQL is unavailable.
     pub(super) snapshot: Option<publish::Applied>,
 }
@@ -70,7 +73,7 @@ pub(super) async fn apply(
     let credentials = credentials(tenant, live.as_ref());
     let workload = build::workload(valid, &context.settings, &credentials);
     // Before the logins exist the passwords do: a pass that ends here makes the same logins the next time.
-    let Workload { secret, deployment, stage: _ } = workload;
+    let Workload { secret, deployment, dedicated, stage: _ } = workload;
     applier.apply_over(live, &secret).await?;
 
     let database = Step::of(logins.database(context, &record(valid), &credentials).await);
@@ -79,14 +82,33 @@ pub(super) async fn apply(
         Step::Done => Some(publish_snapshot(context, valid).await?),
         Step::Failed { .. } => None,
     };
-    let deployment = if database.is_done() && cache.is_done() {
-        Some(Deployment::clone(&*applier.apply(&context.caches.deployments, &deployment).await?))
-    } else {
-        context.caches.deployments.get(&tenant.namespace(), RUNTIME).map(|running| (*running).clone())
-    };
+    let has_logins = database.is_done() && cache.is_done();
+    let names: HashSet<String> =
+        [&deployment].into_iter().chain(&dedicated).map(ResourceExt::name_any).collect();
+    // What is no longer wanted goes first: the quota may have room for nothing more.
     let sweep = orphans::Sweep { applier, client: &context.client, tenant };
-    sweep.keep(&context.caches.deployments, HashSet::from([RUNTIME.to_owned()])).await?;
-    Ok(Outcome { database, cache, deployment, snapshot })
+    sweep.keep(&context.caches.deployments, names).await?;
+    let deployment = run(context, applier, &deployment, has_logins).await?;
+    let mut running = Vec::new();
+    for deployment in &dedicated {
+        running.extend(run(context, applier, deployment, has_logins).await?);
+    }
+    Ok(Outcome { database, cache, deployment, dedicated: running, snapshot })
+}
+
+/// Without logins nothing starts and nothing changes.
+async fn run(
+    context: &Context,
+    applier: &Applier,
+    wanted: &Deployment,
+    has_logins: bool,
+) -> Result<Option<Deployment>, Error> {
+    let cache = &context.caches.deployments;
+    Ok(if has_logins {
+        Some(Deployment::clone(&*applier.apply(cache, wanted).await?))
+    } else {
+        cache.get(namespace_of(wanted), &wanted.name_any()).map(|running| (*running).clone())
+    })
 }
 
 async fn read_secret(context: &Context, tenant: &TenantRef) -> Result<Option<Secret>, Error> {

@@ -13,7 +13,7 @@ use kube::{Api, ResourceExt};
 use super::dereference::find_namespace;
 use super::logins::Logins;
 use crate::framework::apply::Applier;
-use crate::framework::names::{RUNTIME, TenantRef};
+use crate::framework::names::{EVERY_RUNTIME, TenantRef};
 use crate::framework::ownership::{Ownership, ownership};
 use crate::{Context, Error};
 
@@ -72,14 +72,13 @@ async fn stop_pods(
     tenant: &TenantRef,
 ) -> Result<Option<String>, Error> {
     let namespace = tenant.namespace();
-    let deployment = context.caches.deployments.get(&namespace, RUNTIME);
-    if let Some(deployment) = deployment.filter(|deployment| deployment.metadata.deletion_timestamp.is_none())
+    let deployments = context.caches.deployments.in_namespace(&namespace);
+    for deployment in deployments.iter().filter(|deployment| deployment.metadata.deletion_timestamp.is_none())
     {
-        applier.delete(&Api::namespaced(context.client.clone(), &namespace), &*deployment).await?;
+        applier.delete(&Api::namespaced(context.client.clone(), &namespace), &**deployment).await?;
     }
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
-    let selector =
-        ListParams::default().labels("app.kubernetes.io/name=konstruct,app.kubernetes.io/component=runtime");
+    let selector = ListParams::default().labels(EVERY_RUNTIME);
     let left =
         match pods.list_metadata(&selector).await.map_err(|error| Error::read::<Pod>(&namespace, error)) {
             // Our right to look ends with the RoleBinding, which was removed by hand: the namespace's deletion stops the

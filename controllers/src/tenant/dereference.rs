@@ -2,9 +2,11 @@
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{PlanSpec, Tenant};
-use konstruct_domain::{Slug, TenantId};
+use konstruct_domain::{AgentName, Slug, TenantId};
 use kube::{Api, ResourceExt};
 
+use super::dedicated;
+use super::egress::Hosts;
 use crate::Error;
 use crate::context::Cluster;
 use crate::framework::ownership::{Ownership, ownership};
@@ -24,6 +26,10 @@ pub struct Dereferenced {
     pub plan: PlanLookup,
     /// Objects above the tenant's limits.
     pub surplus: Surplus,
+    /// Addresses of the hosts that `spec.extraEgress` names.
+    pub hosts: Hosts,
+    /// Agents that get a pod of their own, the oldest first.
+    pub dedicated: Vec<AgentName>,
 }
 
 /// What stands behind `spec.plan`.
@@ -41,7 +47,7 @@ pub struct Surplus {
     pub channels: Vec<String>,
 }
 
-/// Limits of the one pod that every tenant has.
+/// Limits of the pod that every tenant has, and of those of its dedicated agents.
 #[derive(Clone, Debug)]
 pub struct RuntimeNeeds {
     pub cpu: String,
@@ -62,6 +68,10 @@ pub(super) async fn dereference(cluster: &Cluster, tenant: &Tenant) -> Result<De
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
         plan: plan(cluster, tenant),
         surplus: surplus_of(cluster, tenant),
+        dedicated: tenant_ref(tenant)
+            .map(|tenant| dedicated::allotted(cluster, &tenant).agents)
+            .unwrap_or_default(),
+        hosts: Hosts::new(),
     })
 }
 

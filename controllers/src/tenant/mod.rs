@@ -4,8 +4,10 @@
 mod apply;
 pub(crate) mod boundary;
 pub mod build;
+pub(crate) mod dedicated;
 mod delete;
 pub mod dereference;
+pub mod egress;
 pub mod entitlement;
 pub(crate) mod logins;
 mod status;

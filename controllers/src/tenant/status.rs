@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{Condition, ConditionType, Reason, Tenant, TenantState, TenantStatus};
 
@@ -11,10 +10,10 @@ use super::boundary;
 use super::dereference::Surplus;
 use super::validate::Validated;
 use crate::Problem;
-use crate::framework::cache::namespace_of;
 use crate::framework::controller::Next;
 use crate::framework::ownership::Ownership;
 use crate::framework::report;
+use crate::framework::rollout::{is_rolled_out, why_not};
 use crate::framework::status::{StatusBuilder, only};
 
 const NAMES_SHOWN: usize = 10;
@@ -57,7 +56,10 @@ pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> 
         .into_iter()
         .find_map(|type_| builder.get(type_).filter(|condition| !condition.is_true()).cloned());
     match missing {
-        None => builder.ready("the tenant is set up"),
+        None => match shut(tenant) {
+            Some((reason, message)) => builder.waiting(reason, &message),
+            None => builder.ready("the tenant is set up"),
+        },
         // What was declared is in effect: `kubectl wait` and a GitOps tool have nothing to wait for.
         Some(condition) if is_complete(valid, outcome) => builder.in_effect(
             condition.reason.parse().unwrap_or(Reason::Succeeded),
@@ -68,6 +70,13 @@ pub(super) fn applied(tenant: &Tenant, valid: &Validated, outcome: &Outcome) -> 
         }
     };
     builder.finish()
+}
+
+/// A host that is shut altogether, as the provisioner says: what was declared is not in effect.
+fn shut(tenant: &Tenant) -> Option<(Reason, String)> {
+    let condition =
+        current(tenant, ConditionType::EgressResolved).filter(|condition| !condition.is_true())?;
+    Some((condition.reason.parse().unwrap_or(Reason::HostNotResolved), condition.message.clone()))
 }
 
 /// Says what to remove. Being above a limit takes nothing from the objects within it, so Ready does not depend on it.
@@ -119,8 +128,9 @@ fn runtime(valid: &Validated, outcome: &Outcome) -> Result<Runtime, (Reason, Str
         TenantState::Archived => Some(Reason::TenantArchived),
     };
     if let (Some(reason), Some(deployment)) = (stopped, &outcome.deployment) {
-        let message = "waiting for the runtime's pod to stop";
-        let is_stopped = is_rolled_out(deployment) && outcome.snapshot.is_some();
+        let message = "waiting for the runtime's pods to stop";
+        let mut all = outcome.dedicated.iter().chain([deployment]);
+        let is_stopped = all.all(is_rolled_out) && outcome.snapshot.is_some();
         return if is_stopped { Ok(Runtime::Stopped(reason)) } else { waiting(message.to_owned()) };
     }
     match (&outcome.deployment, &outcome.snapshot) {
@@ -131,37 +141,6 @@ fn runtime(valid: &Validated, outcome: &Outcome) -> Result<Runtime, (Reason, Str
             format!("waiting for the runtime to load revision {}", snapshot.revision()),
         )),
         _ => Ok(Runtime::Works),
-    }
-}
-
-/// As `kubectl rollout status` sees it: all pods are of the latest template and available.
-fn is_rolled_out(deployment: &Deployment) -> bool {
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    deployment.status.as_ref().is_some_and(|status| {
-        status.observed_generation >= deployment.metadata.generation
-            && status.updated_replicas.unwrap_or(0) >= wanted
-            && status.available_replicas.unwrap_or(0) >= wanted
-            && status.replicas.unwrap_or(0) == wanted
-    })
-}
-
-/// What the Deployment itself says is wrong, such as a quota that leaves no room or an image that is not there.
-fn why_not(deployment: &Deployment) -> String {
-    let conditions = deployment.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let failures: Vec<&str> = conditions
-        .filter(|condition| {
-            matches!(
-                (condition.type_.as_str(), condition.status.as_str()),
-                ("ReplicaFailure", "True") | ("Progressing", "False")
-            )
-        })
-        .filter_map(|condition| condition.message.as_deref())
-        .collect();
-    let namespace = namespace_of(deployment);
-    if failures.is_empty() {
-        format!("waiting for the runtime's pod in namespace {namespace} to get ready")
-    } else {
-        format!("the runtime's pod in namespace {namespace} does not get ready: {}", failures.join("; "))
     }
 }
 

@@ -16,6 +16,7 @@ use super::apply::{Outcome, Step};
 use super::build::{self, Boundary, Credentials, Workload};
 use super::delete::Afterlife;
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+use super::egress::{Fault, Hosts, Resolved};
 use super::{boundary, status, validate};
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
@@ -66,6 +67,8 @@ fn world() -> Dereferenced {
         runtime: Some(RuntimeNeeds { cpu: "500m".to_owned(), memory: "128Mi".to_owned() }),
         plan: plan(),
         surplus: Surplus::default(),
+        hosts: Hosts::default(),
+        dedicated: vec![],
     }
 }
 
@@ -114,7 +117,8 @@ fn the_whole_set_of_children() {
         role_binding,
         stage: _,
     } = build::boundary(&valid(), &settings());
-    let Workload { secret, deployment, stage: _ } = build::workload(&valid(), &settings(), &credentials());
+    let Workload { secret, deployment, dedicated: _, stage: _ } =
+        build::workload(&valid(), &settings(), &credentials());
     insta::assert_yaml_snapshot!("namespace", namespace);
     insta::assert_yaml_snapshot!("network_policies", network_policies);
     insta::assert_yaml_snapshot!("resource_quota", resource_quota);
@@ -314,7 +318,11 @@ fn recorded_for_health_checks() {
     let missing = Dereferenced { plan: PlanLookup::Missing("team".to_owned()), ..world() };
     let problems = validate::validate(&subject, &missing).unwrap_err();
     recorded("degraded_missing_plan", &subject, &status::invalid(&subject, &problems));
-    recorded("progressing_deleting", &subject, &status::deleting(&subject, false, "waiting for the pods to stop"));
+    recorded(
+        "progressing_deleting",
+        &subject,
+        &status::deleting(&subject, false, "waiting for the pods to stop"),
+    );
 }
 
 #[test]
@@ -330,6 +338,132 @@ fn a_legal_hold_counts_more_than_the_policy() {
     assert_eq!(afterlife(both), Afterlife::Retained { legal_hold: true });
 }
 
+#[test]
+fn extra_egress_opens_what_was_found_and_nothing_else() {
+    let mut open = full();
+    open.spec.extra_egress = serde_json::from_value(json!([
+        {"cidr": "8.8.8.0/24", "port": 443},
+        {"host": "api.example.com", "port": 8443},
+        {"host": "gone.example.com", "port": 443},
+    ]))
+    .unwrap();
+    let resolved = |address: &str, fault| {
+        let addresses = address.parse().into_iter().collect();
+        Resolved { addresses, fault }
+    };
+    let lost = Fault::NotResolved("no answer".to_owned());
+    let found = |address: &str| Dereferenced {
+        hosts: [
+            ("api.example.com".to_owned(), resolved("1.1.1.1", None)),
+            ("gone.example.com".to_owned(), resolved(address, Some(lost.clone()))),
+        ]
+        .into(),
+        ..world()
+    };
+    let policies = |found: &Dereferenced| {
+        build::boundary(&validate::validate(&open, found).unwrap(), &settings()).network_policies
+    };
+    let before = build::boundary(&valid(), &settings()).network_policies.len();
+    let extra = policies(&found("")).split_off(before);
+    insta::assert_yaml_snapshot!("extra_egress", extra);
+    assert_eq!(policies(&world()).len(), before + 1, "the block is open though no host was found");
+    open.spec.extra_egress.remove(0);
+    assert_eq!(
+        build::boundary(&validate::validate(&open, &world()).unwrap(), &settings()).network_policies.len(),
+        before,
+        "no policy without an address: it would open the port to everywhere"
+    );
+
+    // What the provisioner says is in the Tenant that the workload controller reads.
+    let told = |found: &Dereferenced| {
+        let valid = validate::validate(&open, found).unwrap();
+        let mut tenant = open.clone();
+        tenant.status = Some(boundary::status::applied(&open, &valid.egress, &standing(&valid)));
+        tenant
+    };
+    let conditions = |found: &Dereferenced| {
+        let tenant = told(found);
+        let valid = validate::validate(&tenant, found).unwrap();
+        let ready = status::applied(&tenant, &valid, &outcome(Some(running()), true));
+        let ready = ready.condition(ConditionType::Ready).unwrap().clone();
+        (tenant.status.unwrap().condition(ConditionType::EgressResolved).unwrap().clone(), ready)
+    };
+    let (resolved, ready) = conditions(&found(""));
+    assert!(!resolved.is_true() && resolved.message.contains("gone.example.com"), "{resolved:?}");
+    assert_eq!((ready.is_true(), ready.reason.as_str()), (false, "HostNotResolved"));
+    let (kept, ready) = conditions(&found("1.0.0.1"));
+    assert!(kept.is_true() && ready.is_true(), "what was found before stays open");
+    assert_eq!(kept.reason, "HostNotResolved");
+    let without = boundary::status::applied(&full(), &valid().egress, &standing(&valid()));
+    assert!(without.condition(ConditionType::EgressResolved).is_none());
+}
+
+#[test]
+fn a_dedicated_agent_has_a_pod_like_the_tenants_and_stops_with_it() {
+    let found = Dereferenced { dedicated: vec!["ada".parse().unwrap()], ..world() };
+    let workload = |tenant: &Tenant| {
+        build::workload(&validate::validate(tenant, &found).unwrap(), &settings(), &credentials())
+    };
+    let Workload { deployment: shared, dedicated, .. } = workload(&full());
+    assert_eq!(
+        serde_json::to_value(&shared).unwrap(),
+        serde_json::to_value(&build::workload(&valid(), &settings(), &credentials()).deployment).unwrap(),
+        "the shared pod is not restarted"
+    );
+    let own = &dedicated[0];
+    assert_eq!(own.metadata.name.as_deref(), Some("konstruct-agent-ada"));
+    let (shared, own) = (shared.spec.unwrap(), own.spec.clone().unwrap());
+    let (shared, own) = (shared.template, own.template);
+    let labels = own.metadata.unwrap().labels.unwrap();
+    assert_eq!(
+        (labels["app.kubernetes.io/component"].as_str(), labels["konstruct.dev/agent"].as_str()),
+        ("runtime", "ada")
+    );
+    let (shared, mut own) = (shared.spec.unwrap(), own.spec.unwrap());
+    let args = own.containers[0].args.as_mut().unwrap();
+    assert_eq!(args.pop().as_deref(), Some("--agent=ada"));
+    assert_eq!(shared, own, "all the rest is the same");
+
+    let suspended = in_state("Suspended");
+    let stopping = workload(&suspended);
+    assert_eq!(stopping.dedicated[0].spec.as_ref().unwrap().replicas, Some(0));
+    let valid = validate::validate(&suspended, &found).unwrap();
+    let gone = json!({"observedGeneration": 1});
+    let stopped = |of_the_agent: Value| {
+        let mut outcome = outcome(Some(gone.clone()), false);
+        outcome.deployment.as_mut().unwrap().spec.as_mut().unwrap().replicas = Some(0);
+        let mut own = stopping.dedicated[0].clone();
+        own.metadata.generation = Some(1);
+        own.status = Some(serde_json::from_value(of_the_agent).unwrap());
+        outcome.dedicated = vec![own];
+        status::applied(&suspended, &valid, &outcome).condition(ConditionType::Ready).unwrap().is_true()
+    };
+    assert!(!stopped(json!({"observedGeneration": 1, "replicas": 1})));
+    assert!(stopped(gone.clone()));
+}
+
+/// The walls as if they had been applied.
+fn standing(valid: &validate::Validated) -> Boundary<build::Applied> {
+    let Boundary {
+        namespace,
+        network_policies,
+        resource_quota,
+        limit_range,
+        service_account,
+        role_binding,
+        stage: _,
+    } = build::boundary(valid, &settings());
+    Boundary {
+        namespace,
+        network_policies,
+        resource_quota,
+        limit_range,
+        service_account,
+        role_binding,
+        stage: std::marker::PhantomData,
+    }
+}
+
 fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
     let deployment = deployment.map(|status| {
         let mut deployment: Deployment = build::workload(&valid(), &settings(), &credentials()).deployment;
@@ -341,6 +475,7 @@ fn outcome(deployment: Option<Value>, loaded: bool) -> Outcome {
         database: Step::Done,
         cache: Step::Done,
         deployment,
+        dedicated: vec![],
         snapshot: Some(publish::Applied::for_test("r", loaded, vec![])),
     }
 }

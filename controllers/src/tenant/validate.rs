@@ -1,10 +1,11 @@
 //! Can this tenant be set up? Pure.
 
 use konstruct_crds::{Limits, Reason, Scheduling, Tenant, TenantState};
-use konstruct_domain::Slug;
+use konstruct_domain::{AgentName, Slug};
 use kube::ResourceExt;
 
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+use super::egress::{self, Opening};
 use super::entitlement::{Entitlement, FullQuota, entitlement};
 use crate::Problem;
 use crate::framework::names::TenantRef;
@@ -19,6 +20,8 @@ pub struct Validated {
     pub(super) entitlement: Entitlement,
     pub(super) scheduling: Scheduling,
     pub(super) surplus: Surplus,
+    pub(super) egress: Vec<Opening>,
+    pub(super) dedicated: Vec<AgentName>,
 }
 
 impl Validated {
@@ -39,14 +42,18 @@ pub fn validate(tenant: &Tenant, found: &Dereferenced) -> Result<Validated, Vec<
     if let Some(entitlement) = &entitlement {
         problems.extend(quota_problems(entitlement, found.runtime.as_ref()));
     }
-    match (slug, entitlement) {
-        (Ok(slug), Some(entitlement)) if problems.is_empty() => Ok(Validated {
+    let openings = egress::openings(&tenant.spec.extra_egress, &found.hosts);
+    let egress = openings.map_err(|more| problems.extend(more)).ok();
+    match (slug, entitlement, egress) {
+        (Ok(slug), Some(entitlement), Some(egress)) if problems.is_empty() => Ok(Validated {
             tenant: TenantRef { name: tenant.name_any(), id: found.id, slug },
             display_name: tenant.spec.display_name.clone(),
             state: tenant.spec.state,
             entitlement,
             scheduling: tenant.spec.scheduling.clone(),
             surplus: found.surplus.clone(),
+            egress,
+            dedicated: found.dedicated.clone(),
         }),
         _ => Err(problems),
     }

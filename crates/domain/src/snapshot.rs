@@ -151,6 +151,9 @@ pub struct AgentSnapshot {
     pub models: Vec<ModelChoice>,
     /// How many earlier messages of the conversation the model sees.
     pub window_messages: u16,
+    /// It has a runtime of its own, which alone takes its conversations; the tenant's shared one leaves them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dedicated: bool,
 }
 
 /// One link of an agent's model chain, with the provider already resolved.

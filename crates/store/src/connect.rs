@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use konstruct_domain::TenantId;
+use konstruct_domain::{AgentName, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
@@ -63,6 +63,7 @@ impl Store {
 #[derive(Clone, Debug)]
 pub struct TenantStore {
     pool: PgPool,
+    agent: Option<AgentName>,
 }
 
 impl TenantStore {
@@ -74,7 +75,18 @@ impl TenantStore {
             .idle_timeout(TENANT_IDLE_TIMEOUT)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options(url, "konstruct-runtime")?);
-        Ok(Self { pool })
+        Ok(Self { pool, agent: None })
+    }
+
+    /// The same for the runtime of one agent that has its own.
+    #[must_use]
+    pub fn dedicated_to(self, agent: AgentName) -> Self {
+        Self { agent: Some(agent), ..self }
+    }
+
+    /// The one agent that this runtime is for. None: all that have none of their own.
+    pub fn agent(&self) -> Option<&AgentName> {
+        self.agent.as_ref()
     }
 
     pub async fn ping(&self) -> Result<()> {

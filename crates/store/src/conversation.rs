@@ -34,7 +34,8 @@ pub struct PendingMessage {
 }
 
 impl TenantStore {
-    /// Leases the conversation that has waited longest.
+    /// Leases the conversation that has waited longest, of those that are this runtime's: an agent's snapshot in force
+    /// says whose they are, so a conversation has one owner at any time, also while that changes.
     pub async fn claim(&self, owner: &str, lease: Duration) -> Result<Option<Claim>> {
         let mut connection = self.pool().acquire().await?;
         // Materialised: a join that ran the selection again would lease a second conversation, which nobody works on.
@@ -42,8 +43,16 @@ impl TenantStore {
             "with next as materialized (
                  select c.tenant_id, c.conversation_id
                  from konstruct.inbox i join konstruct.conversation c using (tenant_id, conversation_id)
+                 cross join lateral (
+                     select exists (
+                         select from konstruct.snapshot_head join konstruct.snapshot s
+                         using (tenant_id, kind, name, revision)
+                         where kind = 'Agent' and name = c.agent and s.body @> '{\"dedicated\": true}'
+                     ) as dedicated
+                 ) a
                  where i.state = 'pending' and c.retry_at <= now()
                  and (c.lease_until is null or c.lease_until < now())
+                 and case when $3::text is null then not a.dedicated else a.dedicated and c.agent = $3 end
                  order by i.inbox_id limit 1 for update of c skip locked)
              update konstruct.conversation c
              set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
@@ -52,7 +61,8 @@ impl TenantStore {
              where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
              returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt",
             owner,
-            lease.as_secs_f64()
+            lease.as_secs_f64(),
+            self.agent().map(AgentName::as_str)
         )
         .fetch_optional(&mut *connection)
         .await?;

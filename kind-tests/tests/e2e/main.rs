@@ -5,6 +5,7 @@ mod admission;
 mod agent;
 mod channels;
 mod coexistence;
+mod dedicated;
 mod deletion;
 mod events;
 mod gitops;

@@ -227,7 +227,8 @@ fn compile_agents(objects: &Objects, known: &Known<'_>, compiled: &mut Compiled)
         }
         match agent::validate::validate(&declared.object, &found) {
             Ok(valid) => {
-                let mut snapshot = agent::build::snapshot(&valid);
+                // All employees of a tenant run in this process.
+                let mut snapshot = AgentSnapshot { dedicated: false, ..agent::build::snapshot(&valid) };
                 if let Some(model) = known.model
                     && only_scripted(&snapshot, tenant.id, compiled)
                 {

@@ -34,6 +34,9 @@ pub(crate) fn of_tenant(tenant: &Tenant, objects: &Objects) -> tenant::Dereferen
         plan: plan(tenant, &objects.plans),
         // Said on the agents and connections themselves: dev shows no status.
         surplus: tenant::Surplus::default(),
+        // There are no policies to open.
+        hosts: tenant::egress::Hosts::new(),
+        dedicated: Vec::new(),
     }
 }
 
@@ -88,6 +91,7 @@ pub(crate) fn of_agent(
         own: in_namespace(&slug.namespace(), tenant.id, false),
         shared: in_namespace(SYSTEM_NAMESPACE, TenantId::PLATFORM, true),
         over_limit: over_limit(agent, tenant.limits.agents, &objects.agents),
+        without_room: false,
         slug,
     }
 }

@@ -26,6 +26,7 @@ fn agent(role: &str, persona: &str, instructions: &str) -> AgentSnapshot {
         instructions: instructions.into(),
         models: vec![model],
         window_messages: 30,
+        dedicated: false,
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) fn agent(instructions: &str) -> AgentSnapshot {
         instructions: instructions.into(),
         models: vec![model],
         window_messages: 4,
+        dedicated: false,
     }
 }
 

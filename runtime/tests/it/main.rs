@@ -4,6 +4,7 @@
 mod ai_gateway;
 mod answering;
 mod configuration;
+mod dedicated;
 mod employee;
 mod idle;
 mod lease;

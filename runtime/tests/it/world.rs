@@ -131,6 +131,12 @@ impl World {
         run(self.config(), timing)
     }
 
+    /// The runtime of one agent that has its own.
+    pub(crate) fn start_for(&self, agent: &str) -> Running {
+        let config = self.config();
+        run(Config { store: config.store.clone().dedicated_to(agent.parse().unwrap()), ..config }, timing())
+    }
+
     pub(crate) fn start_with_token_file(&self, path: &Path) -> Running {
         run(Config { token: TokenSource::File(path.to_owned()), ..self.config() }, timing())
     }

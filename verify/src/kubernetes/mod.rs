@@ -12,6 +12,7 @@ use konstruct_controllers::Settings;
 use konstruct_controllers::framework::compare::covers;
 use konstruct_controllers::framework::ownership::Ownership;
 use konstruct_controllers::tenant::build::{Boundary, Prepared, boundary};
+use konstruct_controllers::tenant::egress::Hosts;
 use konstruct_controllers::tenant::validate::{Validated, validate};
 use konstruct_controllers::tenant::{Dereferenced, PlanLookup, Surplus};
 use konstruct_crds::Plan;
@@ -80,6 +81,11 @@ impl Scene<'_> {
 
     /// What the operator would render.
     fn rendered(&self) -> Result<(Validated, Boundary<Prepared>), Obstacle> {
+        self.rendered_with(Hosts::new())
+    }
+
+    /// The same, with what it found for the hosts of the extra egress.
+    fn rendered_with(&self, hosts: Hosts) -> Result<(Validated, Boundary<Prepared>), Obstacle> {
         let settings = self.settings()?;
         let found = Dereferenced {
             id: self.subject.id,
@@ -88,6 +94,8 @@ impl Scene<'_> {
             runtime: None,
             plan: self.plan.clone().map_err(Obstacle::Missing)?,
             surplus: Surplus::default(),
+            hosts,
+            dedicated: Vec::new(),
         };
         let valid = validate(&self.subject.tenant, &found).map_err(|_| {
             Obstacle::Missing("the Tenant's spec is not valid: see its condition Ready".to_owned())

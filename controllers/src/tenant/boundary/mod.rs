@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Tenant, TenantStatus};
 use kube::Api;
 
+use super::dereference::Dereferenced;
+use super::egress::resolver::Resolver;
 use super::{build, delete, dereference, validate};
 use crate::Error;
 use crate::context::Cluster;
@@ -26,6 +28,7 @@ const ANYWAY: Duration = Duration::from_mins(10);
 
 pub(crate) struct Boundaries {
     pub(crate) cluster: Arc<Cluster>,
+    pub(crate) resolver: Arc<Resolver>,
     pub(crate) applier: Applier,
 }
 
@@ -47,6 +50,8 @@ impl Reconciler for Boundaries {
             return self.take_down(&tenant).await;
         }
         let found = dereference::dereference(&self.cluster, &tenant).await?;
+        let hosts = self.resolver.hosts_of(&self.cluster, &tenant).await;
+        let found = Dereferenced { hosts, ..found };
         let valid = match validate::validate(&tenant, &found) {
             Ok(valid) => valid,
             Err(problems) => {
@@ -57,7 +62,7 @@ impl Reconciler for Boundaries {
         let tenant = finalizer::ensure(&self.api(&tenant), self.cache(), tenant).await?;
         let wanted = build::boundary(&valid, &self.cluster.settings);
         let applied = apply::apply(&self.cluster, &self.applier, &valid.tenant, wanted).await?;
-        self.write(&tenant, &status::applied(&tenant, &applied)).await?;
+        self.write(&tenant, &status::applied(&tenant, &valid.egress, &applied)).await?;
         Ok(Next::After(ANYWAY))
     }
 

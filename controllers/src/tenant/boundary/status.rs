@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 use crate::framework::status::{StatusBuilder, only};
 use crate::tenant::build::{Applied, Boundary};
+use crate::tenant::egress::{Fault, Opening};
 use crate::{Error, Problem};
 
 /// The provisioner's part of a status. The workload controller writes all that is not in it.
@@ -15,16 +16,52 @@ pub(in crate::tenant) fn share(status: &TenantStatus) -> TenantStatus {
 }
 
 pub(in crate::tenant) const fn is_ours(type_: ConditionType) -> bool {
-    matches!(type_, ConditionType::NamespaceReady)
+    matches!(type_, ConditionType::NamespaceReady | ConditionType::EgressResolved)
 }
 
-pub(in crate::tenant) fn applied(tenant: &Tenant, boundary: &Boundary<Applied>) -> TenantStatus {
+pub(in crate::tenant) fn applied(
+    tenant: &Tenant,
+    egress: &[Opening],
+    boundary: &Boundary<Applied>,
+) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
     let namespace = boundary.namespace.name_any();
     let message = format!("namespace {namespace} has its policies, quota and limits");
     builder.set(ConditionType::NamespaceReady, true, Reason::Succeeded, message);
     builder.status_mut().namespace = Some(namespace);
+    extra_egress(&mut builder, egress);
     builder.finish()
+}
+
+/// Says which hosts are not as they should be. True as long as none of them is shut altogether.
+fn extra_egress(builder: &mut StatusBuilder<TenantStatus>, egress: &[Opening]) {
+    let mut hosts = egress.iter().filter_map(|opening| Some((opening.host.as_deref()?, opening))).peekable();
+    if hosts.peek().is_none() {
+        return;
+    }
+    let faults: Vec<(Reason, String)> = hosts.filter_map(|(host, opening)| fault(host, opening)).collect();
+    let is_shut = egress.iter().any(|opening| opening.fault.is_some() && opening.blocks.is_empty());
+    match faults.first() {
+        None => builder.set(ConditionType::EgressResolved, true, Reason::Succeeded, "every host was found"),
+        Some((reason, _)) => {
+            let messages: Vec<&str> = faults.iter().map(|(_, message)| message.as_str()).collect();
+            builder.set(ConditionType::EgressResolved, !is_shut, *reason, messages.join("; "))
+        }
+    };
+}
+
+fn fault(host: &str, opening: &Opening) -> Option<(Reason, String)> {
+    let rest =
+        if opening.blocks.is_empty() { "nothing is open for it" } else { "its other addresses stay open" };
+    Some(match opening.fault.as_ref()? {
+        Fault::NotResolved(error) => {
+            (Reason::HostNotResolved, format!("host {host} was not found ({error}): {rest}"))
+        }
+        Fault::Refused { address, what } => (
+            Reason::AddressRefused,
+            format!("host {host} has the address {address}, which is refused ({what}): {rest}"),
+        ),
+    })
 }
 
 /// A spec that cannot work leaves the walls as they are, unless the namespace itself is what is wrong.
@@ -41,6 +78,7 @@ pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> Tenan
     } else {
         keep_namespace(&mut builder);
         builder.keep(ConditionType::NamespaceReady);
+        builder.keep(ConditionType::EgressResolved);
     }
     builder.finish()
 }

@@ -5,7 +5,7 @@ mod namespace;
 mod network_policies;
 mod resource_quota;
 mod role_binding;
-mod runtime_deployment;
+pub(super) mod runtime_deployment;
 mod runtime_secret;
 mod service_account;
 
@@ -18,6 +18,8 @@ use k8s_openapi::api::rbac::v1::RoleBinding;
 use konstruct_domain::snapshot::TenantSnapshot;
 
 pub use runtime_secret::Credentials;
+
+use runtime_deployment::Staff;
 
 use super::validate::Validated;
 use crate::settings::Settings;
@@ -46,6 +48,8 @@ pub struct Boundary<Stage> {
 pub struct Workload<Stage> {
     pub secret: Secret,
     pub deployment: Deployment,
+    /// One for each agent that has a pod of its own.
+    pub dedicated: Vec<Deployment>,
     pub stage: PhantomData<Stage>,
 }
 
@@ -53,7 +57,7 @@ pub fn boundary(valid: &Validated, settings: &Settings) -> Boundary<Prepared> {
     let tenant = &valid.tenant;
     Boundary {
         namespace: namespace::build(tenant),
-        network_policies: network_policies::build(tenant, &settings.network),
+        network_policies: network_policies::build(tenant, &settings.network, &valid.egress),
         resource_quota: resource_quota::build(tenant, &valid.entitlement),
         limit_range: limit_range::build(tenant),
         service_account: service_account::build(tenant),
@@ -64,8 +68,14 @@ pub fn boundary(valid: &Validated, settings: &Settings) -> Boundary<Prepared> {
 
 pub fn workload(valid: &Validated, settings: &Settings, credentials: &Credentials) -> Workload<Prepared> {
     let secret = runtime_secret::build(&valid.tenant, settings, credentials);
-    let deployment = runtime_deployment::build(valid, &settings.runtime, &runtime_secret::hash(&secret));
-    Workload { secret, deployment, stage: PhantomData }
+    let hash = runtime_secret::hash(&secret);
+    let deployment = |staff| runtime_deployment::build(valid, &settings.runtime, &hash, staff);
+    Workload {
+        deployment: deployment(Staff::Shared),
+        dedicated: valid.dedicated.iter().map(|agent| deployment(Staff::Dedicated(agent))).collect(),
+        secret,
+        stage: PhantomData,
+    }
 }
 
 pub fn snapshot(valid: &Validated) -> TenantSnapshot {

@@ -9,23 +9,26 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::framework::names::{TenantRef, runtime_labels};
+use crate::framework::names::{RESOLVED_HOSTS, TenantRef, every_runtime};
 use crate::settings::{ADMIN_PORT, Destination, NetworkSettings, Peer};
+use crate::tenant::egress::{self, Opening};
 
 const DNS_PORT: u16 = 53;
 /// NodeLocal DNSCache. It is no pod, so no pod selector reaches it.
 const NODE_LOCAL_DNS: &str = "169.254.20.10/32";
 
 /// In the order of creation: the door is shut before any window is opened.
-pub(super) fn build(tenant: &TenantRef, network: &NetworkSettings) -> Vec<NetworkPolicy> {
-    vec![
+pub(super) fn build(tenant: &TenantRef, network: &NetworkSettings, extra: &[Opening]) -> Vec<NetworkPolicy> {
+    let mut policies = vec![
         default_deny(tenant),
         allow_dns(tenant, &network.dns_namespace),
         allow_postgres(tenant, &network.postgres),
         allow_redis(tenant, &network.redis),
         allow_ai_gateway(tenant, &network.ai_gateway),
         allow_metrics(tenant, &network.monitoring_namespace),
-    ]
+    ];
+    policies.extend(allow_extra_egress(tenant, extra));
+    policies
 }
 
 /// Nothing in, nothing out, for every pod there is or will be. Also shuts the metadata address of clouds.
@@ -66,12 +69,33 @@ fn allow_metrics(tenant: &TenantRef, monitoring_namespace: &str) -> NetworkPolic
         ports: Some(vec![port("TCP", ADMIN_PORT)]),
     };
     let spec = NetworkPolicySpec {
-        pod_selector: Some(selector(runtime_labels())),
+        pod_selector: Some(selector(every_runtime())),
         policy_types: Some(vec!["Ingress".to_owned()]),
         ingress: Some(vec![rule]),
         ..NetworkPolicySpec::default()
     };
     NetworkPolicy { metadata: tenant.child("allow-metrics"), spec: Some(spec) }
+}
+
+/// What the Tenant itself asks for. A rule without addresses would open the port to everywhere, so a host that was not
+/// found has none.
+fn allow_extra_egress(tenant: &TenantRef, extra: &[Opening]) -> Option<NetworkPolicy> {
+    let rules: Vec<NetworkPolicyEgressRule> = extra
+        .iter()
+        .filter(|opening| !opening.blocks.is_empty())
+        .map(|opening| NetworkPolicyEgressRule {
+            to: Some(opening.blocks.iter().map(|block| peer_cidr(&block.to_string())).collect()),
+            ports: Some(vec![port("TCP", opening.port)]),
+        })
+        .collect();
+    if rules.is_empty() {
+        return None;
+    }
+    let mut metadata = tenant.child(egress::POLICY);
+    if let Some(hosts) = egress::record(extra) {
+        metadata.annotations.get_or_insert_default().insert(RESOLVED_HOSTS.to_owned(), hosts);
+    }
+    Some(NetworkPolicy { metadata, spec: Some(egress_spec(rules)) })
 }
 
 fn allow(tenant: &TenantRef, name: &str, destination: &Destination) -> NetworkPolicy {
@@ -84,20 +108,24 @@ fn allow(tenant: &TenantRef, name: &str, destination: &Destination) -> NetworkPo
     egress(tenant, name, vec![peer], vec![port("TCP", destination.port)])
 }
 
-/// From the runtime's pods only: what else may run in the namespace one day gets nothing by accident.
+/// From the runtimes' pods only: what else may run in the namespace one day gets nothing by accident.
 fn egress(
     tenant: &TenantRef,
     name: &str,
     to: Vec<NetworkPolicyPeer>,
     ports: Vec<NetworkPolicyPort>,
 ) -> NetworkPolicy {
-    let spec = NetworkPolicySpec {
-        pod_selector: Some(selector(runtime_labels())),
+    let rule = NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) };
+    NetworkPolicy { metadata: tenant.child(name), spec: Some(egress_spec(vec![rule])) }
+}
+
+fn egress_spec(rules: Vec<NetworkPolicyEgressRule>) -> NetworkPolicySpec {
+    NetworkPolicySpec {
+        pod_selector: Some(selector(every_runtime())),
         policy_types: Some(vec!["Egress".to_owned()]),
-        egress: Some(vec![NetworkPolicyEgressRule { to: Some(to), ports: Some(ports) }]),
+        egress: Some(rules),
         ..NetworkPolicySpec::default()
-    };
-    NetworkPolicy { metadata: tenant.child(name), spec: Some(spec) }
+    }
 }
 
 fn peer_namespace(name: &str) -> NetworkPolicyPeer {

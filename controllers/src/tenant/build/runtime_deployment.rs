@@ -1,4 +1,4 @@
-//! The tenant's one pod: all its agents.
+//! The tenant's pods: one for all its agents, and one each for those that have their own.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,13 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use konstruct_crds::{Scheduling, TenantState, Toleration};
+use konstruct_domain::AgentName;
 use kube::api::ObjectMeta;
 
 use super::runtime_secret::{DATABASE_URL, REDIS_URL};
-use crate::framework::names::{RUNTIME, SECRET_HASH, TenantRef, runtime_labels};
+use crate::framework::names::{
+    RUNTIME, SECRET_HASH, TenantRef, dedicated_labels, dedicated_name, runtime_labels,
+};
 use crate::framework::quantity;
 use crate::settings::{ADMIN_PORT, RuntimeSettings, TOKEN_AUDIENCE};
 use crate::tenant::Validated;
@@ -30,25 +33,54 @@ const USER: i64 = 65532;
 const FILE_MODE: i32 = 0o440;
 /// The root file system is read-only: this is for the log that the node keeps.
 const EPHEMERAL_STORAGE_REQUEST: &str = "16Mi";
-const EPHEMERAL_STORAGE_LIMIT: &str = "64Mi";
+pub(in crate::tenant) const EPHEMERAL_STORAGE_LIMIT: &str = "64Mi";
 
-pub(super) fn build(valid: &Validated, settings: &RuntimeSettings, secret_hash: &str) -> Deployment {
+/// For whom a pod is.
+#[derive(Clone, Copy)]
+pub(super) enum Staff<'a> {
+    /// All agents that have no pod of their own.
+    Shared,
+    Dedicated(&'a AgentName),
+}
+
+impl Staff<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Shared => RUNTIME.to_owned(),
+            Self::Dedicated(agent) => dedicated_name(agent),
+        }
+    }
+
+    fn labels(self) -> BTreeMap<String, String> {
+        match self {
+            Self::Shared => runtime_labels(),
+            Self::Dedicated(agent) => dedicated_labels(agent),
+        }
+    }
+}
+
+pub(super) fn build(
+    valid: &Validated,
+    settings: &RuntimeSettings,
+    secret_hash: &str,
+    staff: Staff<'_>,
+) -> Deployment {
     let tenant = &valid.tenant;
     let template = PodTemplateSpec {
         metadata: Some(ObjectMeta {
-            labels: Some(pod_labels(tenant)),
+            labels: Some(pod_labels(tenant, staff)),
             annotations: Some(BTreeMap::from([(SECRET_HASH.to_owned(), secret_hash.to_owned())])),
             ..ObjectMeta::default()
         }),
-        spec: Some(pod(valid, settings)),
+        spec: Some(pod(valid, settings, staff)),
     };
-    let mut metadata = tenant.child(RUNTIME);
-    metadata.labels.get_or_insert_default().extend(runtime_labels());
+    let mut metadata = tenant.child(&staff.name());
+    metadata.labels.get_or_insert_default().extend(staff.labels());
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
             replicas: Some(i32::from(valid.state == TenantState::Active)),
-            selector: LabelSelector { match_labels: Some(runtime_labels()), ..LabelSelector::default() },
+            selector: LabelSelector { match_labels: Some(staff.labels()), ..LabelSelector::default() },
             strategy: Some(one_after_the_other()),
             revision_history_limit: Some(2),
             template,
@@ -69,13 +101,13 @@ fn one_after_the_other() -> DeploymentStrategy {
     }
 }
 
-fn pod_labels(tenant: &TenantRef) -> BTreeMap<String, String> {
+fn pod_labels(tenant: &TenantRef, staff: Staff<'_>) -> BTreeMap<String, String> {
     let mut labels = tenant.labels();
-    labels.extend(runtime_labels());
+    labels.extend(staff.labels());
     labels
 }
 
-fn pod(valid: &Validated, settings: &RuntimeSettings) -> PodSpec {
+fn pod(valid: &Validated, settings: &RuntimeSettings, staff: Staff<'_>) -> PodSpec {
     // Named one by one: a field of the spec that nobody uses does not compile.
     let Scheduling { runtime_class_name, node_selector, tolerations } = &valid.scheduling;
     PodSpec {
@@ -94,7 +126,7 @@ fn pod(valid: &Validated, settings: &RuntimeSettings) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        containers: vec![container(valid, settings)],
+        containers: vec![container(valid, settings, staff)],
         volumes: Some(vec![secrets_volume(), token_volume()]),
         runtime_class_name: runtime_class_name.clone(),
         node_selector: (!node_selector.is_empty()).then(|| node_selector.clone()),
@@ -114,9 +146,9 @@ fn toleration(declared: &Toleration) -> k8s_openapi::api::core::v1::Toleration {
     }
 }
 
-fn container(valid: &Validated, settings: &RuntimeSettings) -> Container {
+fn container(valid: &Validated, settings: &RuntimeSettings, staff: Staff<'_>) -> Container {
     let tenant = &valid.tenant;
-    let args = [
+    let mut args = vec![
         "runtime".to_owned(),
         format!("--tenant={}", tenant.id),
         format!("--database-url-file={SECRETS}/{DATABASE_URL}"),
@@ -126,11 +158,14 @@ fn container(valid: &Validated, settings: &RuntimeSettings) -> Container {
         format!("--admin-listen=0.0.0.0:{ADMIN_PORT}"),
         "--log-format=json".to_owned(),
     ];
+    if let Staff::Dedicated(agent) = staff {
+        args.push(format!("--agent={agent}"));
+    }
     Container {
         name: "runtime".to_owned(),
         image: Some(settings.image.clone()),
         image_pull_policy: Some(settings.image_pull_policy.clone()),
-        args: Some(args.to_vec()),
+        args: Some(args),
         ports: Some(vec![ContainerPort {
             name: Some("admin".to_owned()),
             container_port: i32::from(ADMIN_PORT),
