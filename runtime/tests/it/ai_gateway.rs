@@ -19,6 +19,8 @@ use tokio::task::JoinHandle;
 
 pub(crate) const TOKEN: &str = "token-of-the-runtime";
 pub(crate) const AGENT: &str = "ada";
+/// Another employee of the same tenant.
+pub(crate) const COLLEAGUE: &str = "grace";
 
 /// What the next calls come to.
 #[derive(Clone, Debug)]
@@ -143,7 +145,7 @@ async fn complete(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byt
     }
     let Some(messages) = valid(&body) else { return refuse(StatusCode::BAD_REQUEST, "invalid_request") };
     let request: Value = serde_json::from_slice(&body).unwrap();
-    if request["model"] != format!("agent/{AGENT}") {
+    if ![AGENT, COLLEAGUE].iter().any(|agent| request["model"] == format!("agent/{agent}")) {
         return refuse(StatusCode::NOT_FOUND, "agent_not_found");
     }
     inner.calls.lock().unwrap().push(request);

@@ -3,16 +3,14 @@
 use konstruct_domain::Kind;
 use konstruct_domain::snapshot::AgentSnapshot;
 
-use crate::ai_gateway::AGENT;
+use crate::ai_gateway::{AGENT, COLLEAGUE};
 use crate::employee;
 use crate::world::{World, eventually, timing};
 
-const SHARED: &str = "grace";
-
-/// A second employee, who shares.
+/// The colleague shares the tenant's pod.
 async fn world() -> World {
     let world = World::new().await;
-    world.publish(&agent(SHARED, false)).await;
+    world.publish(&agent(COLLEAGUE, false)).await;
     world.publish(&agent(AGENT, true)).await;
     world
 }
@@ -43,14 +41,14 @@ async fn each_runtime_answers_for_its_own_agents_and_speaks_for_nobody_else() {
     let world = world().await;
     world.commit(AGENT, "one", "Hello").await;
     let _shared = world.start(timing());
-    world.say_to(SHARED, "two", "Hello").await;
+    world.say_to(COLLEAGUE, "two", "Hello").await;
     // The shared runtime passes by the message that has waited longer.
-    answered(&world, &[SHARED]).await;
+    answered(&world, &[COLLEAGUE]).await;
     assert_eq!(world.inbox().await, ["pending", "done"]);
-    assert!(loaded(&world, Kind::Agent, SHARED).await && !loaded(&world, Kind::Agent, AGENT).await);
+    assert!(loaded(&world, Kind::Agent, COLLEAGUE).await && !loaded(&world, Kind::Agent, AGENT).await);
 
     let own = world.start_for(AGENT);
-    answered(&world, &[SHARED, AGENT]).await;
+    answered(&world, &[COLLEAGUE, AGENT]).await;
     eventually("its record", async || loaded(&world, Kind::Agent, AGENT).await.then_some(())).await;
     eventually("readiness", async || own.readiness.is_ready().then_some(())).await;
 }
@@ -59,12 +57,12 @@ async fn each_runtime_answers_for_its_own_agents_and_speaks_for_nobody_else() {
 async fn a_dedicated_runtime_alone_does_not_speak_for_the_tenant() {
     let world = world().await;
     let _own = world.start_for(AGENT);
-    world.say_to(SHARED, "two", "Hello").await;
+    world.say_to(COLLEAGUE, "two", "Hello").await;
     world.say("one", "Hello").await;
     answered(&world, &[AGENT]).await;
     assert_eq!(world.inbox().await, ["pending", "done"]);
     assert!(!loaded(&world, Kind::Tenant, world.slug.as_str()).await);
-    assert!(!loaded(&world, Kind::Agent, SHARED).await);
+    assert!(!loaded(&world, Kind::Agent, COLLEAGUE).await);
 }
 
 #[tokio::test]
@@ -76,10 +74,10 @@ async fn what_waits_for_an_agent_is_answered_when_it_moves_back_and_nobody_write
     own.shut_down().await;
     let _shared = world.start(timing());
     world.say("one", "Still there?").await;
-    world.say_to(SHARED, "two", "Hello").await;
-    answered(&world, &[AGENT, SHARED]).await;
+    world.say_to(COLLEAGUE, "two", "Hello").await;
+    answered(&world, &[AGENT, COLLEAGUE]).await;
 
     world.publish(&agent(AGENT, false)).await;
-    answered(&world, &[AGENT, SHARED, AGENT]).await;
+    answered(&world, &[AGENT, COLLEAGUE, AGENT]).await;
     assert_eq!(world.inbox().await, ["done", "done", "done"]);
 }
