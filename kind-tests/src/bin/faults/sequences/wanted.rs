@@ -222,6 +222,10 @@ impl<'a> Writer<'a> {
         }
         let patch = Patch::Merge(json!({"spec": spec}));
         let answer = api.patch(name, &PatchParams::default(), &patch).await;
+        // It was leaving when it was looked at.
+        if matches!(&answer, Err(kube::Error::Api(status)) if status.is_not_found()) {
+            return Ok("nothing to refuse");
+        }
         ensure!(
             matches!(&answer, Err(kube::Error::Api(status)) if status.code == 422 || status.code == 403),
             "{what} was not refused: {answer:?}"
