@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use konstruct_domain::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::budget::Reservation;
+
 /// A request holds its body and a part of an answer, at most a few megabytes.
 const TOTAL: usize = 256;
 const PER_TENANT: usize = 64;
@@ -29,6 +31,14 @@ pub(crate) struct Place {
     tenants: Arc<Mutex<HashMap<TenantId, usize>>>,
     tenant: TenantId,
     _total: OwnedSemaphorePermit,
+    tokens: Option<Reservation>,
+}
+
+impl Place {
+    /// Gives the tokens back together with the place.
+    pub(crate) fn keep(&mut self, tokens: Option<Reservation>) {
+        self.tokens = tokens;
+    }
 }
 
 impl Admission {
@@ -44,7 +54,7 @@ impl Admission {
             return Err(Busy::Tenant);
         }
         *served += 1;
-        Ok(Place { tenants: Arc::clone(&self.tenants), tenant, _total: total })
+        Ok(Place { tenants: Arc::clone(&self.tenants), tenant, _total: total, tokens: None })
     }
 }
 

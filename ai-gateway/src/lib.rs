@@ -7,6 +7,7 @@
 mod admission;
 mod args;
 mod background;
+mod budget;
 mod catalogue;
 mod chain;
 mod error;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::budget::Budgets;
 use crate::metrics::{METER_RETRIES, METER_WAITING, TOKENS, UNMETERED};
 
 /// Records that wait for PostgreSQL: an hour of outage at three calls a second, a few megabytes.
@@ -25,12 +26,21 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Meter(mpsc::Sender<Record>);
+pub(crate) struct Meter {
+    records: mpsc::Sender<Record>,
+    budgets: Arc<Budgets>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Record {
     tenant: TenantId,
     call: ModelCall,
+}
+
+impl Record {
+    fn tokens(&self) -> u64 {
+        self.call.tokens_in.unsigned_abs().saturating_add(self.call.tokens_out.unsigned_abs())
+    }
 }
 
 /// How a call ended, in the record's words.
@@ -54,19 +64,22 @@ impl Ended {
 }
 
 impl Meter {
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Record>) {
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        (Self(sender), receiver)
+    pub(crate) fn new(budgets: Arc<Budgets>) -> (Self, mpsc::Receiver<Record>) {
+        let (records, receiver) = mpsc::channel(QUEUE);
+        (Self { records, budgets }, receiver)
     }
 
     /// Never waits: an answer is not held up by its record.
     fn record(&self, record: Record) {
         METER_WAITING.add([], 1.0);
-        let lost = match self.0.try_send(record) {
+        let (tenant, tokens) = (record.tenant, record.tokens());
+        self.budgets.metered(tenant, tokens);
+        let lost = match self.records.try_send(record) {
             Ok(()) => return,
             Err(TrySendError::Full(record) | TrySendError::Closed(record)) => record,
         };
         METER_WAITING.add([], -1.0);
+        self.budgets.written(tenant, tokens);
         give_up(&lost, "too many records wait for PostgreSQL");
     }
 }
@@ -162,9 +175,10 @@ impl Drop for Tally {
 }
 
 /// Writes records until the last sender is gone and the queue is empty. An outage of PostgreSQL is waited for.
-pub(crate) async fn write_records(mut records: mpsc::Receiver<Record>, store: Store) {
+pub(crate) async fn write_records(mut records: mpsc::Receiver<Record>, store: Store, budgets: Arc<Budgets>) {
     while let Some(record) = records.recv().await {
         write(&record, &store).await;
+        budgets.written(record.tenant, record.tokens());
         METER_WAITING.add([], -1.0);
     }
 }

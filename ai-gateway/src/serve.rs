@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::Error;
 use crate::admission::Admission;
 use crate::background::Background;
+use crate::budget::Budgets;
 use crate::catalogue::Loader;
 use crate::chain::Chain;
 use crate::health::{Health, write_reports};
@@ -45,7 +46,8 @@ pub struct Config {
 pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let Config { listener, store, bus, readiness, identity, allow_scripted } = config;
     let (health, reports) = Health::new();
-    let (meter, records) = Meter::new();
+    let budgets = Arc::new(Budgets::default());
+    let (meter, records) = Meter::new(Arc::clone(&budgets));
     let http = HttpClient::new()?;
     let loader = Arc::new(Loader::new(store.clone(), bus.clone(), http, allow_scripted, health.clone()));
     let app = Arc::new(App {
@@ -53,10 +55,12 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
         loader,
         chain: Chain { meter, health: health.clone() },
         admission: Admission::new(),
+        budgets: Arc::clone(&budgets),
+        store: store.clone(),
     });
 
     let tasks = TaskTracker::new();
-    let metered = tokio::spawn(write_records(records, store.clone()));
+    let metered = tokio::spawn(write_records(records, store.clone(), budgets));
     let reporting = write_reports(reports, store.clone(), bus.clone());
     let stop = shutdown.clone();
     tasks.spawn(async move { stop.run_until_cancelled(reporting).await });

@@ -21,6 +21,7 @@ use crate::scalars;
     validation = scalars::name_rule(),
     printcolumn = r#"{"name":"Agents","type":"integer","jsonPath":".spec.limits.agents"}"#,
     printcolumn = r#"{"name":"Channels","type":"integer","jsonPath":".spec.limits.channels"}"#,
+    printcolumn = r#"{"name":"Tokens","type":"integer","jsonPath":".spec.limits.tokensPerMonth"}"#,
     printcolumn = r#"{"name":"CPU","type":"string","jsonPath":".spec.quota.cpu"}"#,
     printcolumn = r#"{"name":"Memory","type":"string","jsonPath":".spec.quota.memory"}"#
 )]
@@ -53,6 +54,11 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 1, max = 256))]
     pub concurrent_turns: Option<u16>,
+    /// Tokens that models read and write for the tenant in a calendar month (UTC), whoever pays them. When they are used
+    /// up, no model is asked; people are told so, and from which day on there are answers again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i64>", range(min = 0, max = 1_000_000_000_000_u64))]
+    pub tokens_per_month: Option<u64>,
 }
 
 /// The ResourceQuota of a tenant's namespace.

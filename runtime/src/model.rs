@@ -165,10 +165,12 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Unavailable> {
 fn refusal(status: StatusCode, body: &[u8]) -> Unavailable {
     let detail = serde_json::from_slice::<ErrorBody>(body).ok().map(|body| body.error);
     let code = detail.as_ref().and_then(|detail| detail.code.clone());
+    let resets_on = detail.as_ref().and_then(|detail| Some(detail.details["resets_on"].as_str()?.to_owned()));
     let message = detail.map_or_else(|| format!("status {status} without a reason"), |detail| detail.message);
     match (status, code.as_deref()) {
         (_, Some("all_providers_failed")) => Unavailable::AllProvidersFailed(message),
         (_, Some("provider_rejected")) => Unavailable::ProviderRejected(message),
+        (_, Some("tokens_per_month_used_up")) => Unavailable::TokensUsedUp { message, resets_on },
         (StatusCode::UNAUTHORIZED, _) => Unavailable::Unauthorized,
         (StatusCode::NOT_FOUND, _) => Unavailable::UnknownAgent,
         (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

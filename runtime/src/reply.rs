@@ -16,6 +16,16 @@ pub(crate) const PARKED: &str = "Sorry, something went wrong on our side and I c
 /// For a conversation whose employee is not known (any more).
 const NAMELESS_FIRST_CONTACT: &str = "I'm an AI employee.";
 
+/// The tenant's month is used up: nothing that the person does brings an answer sooner.
+pub(crate) fn used_up(resets_on: Option<&str>) -> String {
+    let day =
+        resets_on.map_or_else(|| "the first day of next month".to_owned(), |day| format!("{day} (UTC)"));
+    format!(
+        "Sorry, I can't answer right now: my company's monthly allowance for the language model I work with is used up. I can \
+         answer again from {day} on, or earlier if the allowance is raised. Please write again then."
+    )
+}
+
 /// The text to send. The first reply of a conversation says that it comes from an AI: code says it, so no model can
 /// leave it out.
 pub(crate) fn compose(text: &str, first: bool, employee: Option<&Employee>) -> String {

@@ -1,5 +1,6 @@
 //! One turn: from a claimed conversation to a committed reply.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -116,7 +117,11 @@ fn unanswered(claim: &Claim, employee: &Employee, unavailable: &Unavailable) -> 
     tracing::warn!(agent = %claim.agent, reason = unavailable.reason(), error = %unavailable, "no model answered");
     metrics::MODEL_FAILURES.inc([unavailable.reason()]);
     let outcome = TurnOutcome::ModelUnavailable;
-    let mut draft = draft(claim, Some(employee), reply::UNAVAILABLE, outcome, "model_unavailable");
+    let text = match unavailable {
+        Unavailable::TokensUsedUp { resets_on, .. } => Cow::Owned(reply::used_up(resets_on.as_deref())),
+        _ => Cow::Borrowed(reply::UNAVAILABLE),
+    };
+    let mut draft = draft(claim, Some(employee), &text, outcome, "model_unavailable");
     draft.observation = Some(unavailable.observation());
     draft
 }

@@ -65,4 +65,7 @@ pub(crate) struct ErrorBody {
 pub(crate) struct ErrorDetail {
     pub(crate) message: String,
     pub(crate) code: Option<String>,
+    /// What the code needs said in fields.
+    #[serde(default)]
+    pub(crate) details: serde_json::Value,
 }

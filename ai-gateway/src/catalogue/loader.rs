@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt};
-use konstruct_domain::snapshot::{AgentSnapshot, ProviderSnapshot, Reader};
+use konstruct_domain::snapshot::{AgentSnapshot, ProviderSnapshot, Reader, TenantSnapshot};
 use konstruct_domain::{AgentName, Kind, TenantId};
 use konstruct_llm::HttpClient;
 use konstruct_queue::{Bus, Signal};
@@ -117,14 +117,22 @@ impl Loader {
         let none = Providers::new();
         let known = before.tenants.get(&id).map_or(&none, |tenant| &tenant.providers);
         let loaded_at = Instant::now();
-        match futures::try_join!(self.read_agents(id), self.read_providers(id, known)) {
-            Ok((agents, providers)) => Ok(Some(Tenant { record, agents, providers, loaded_at })),
+        let limit = self.read_limit(id, record.slug.as_str());
+        match futures::try_join!(self.read_agents(id), self.read_providers(id, known), limit) {
+            Ok((agents, providers, tokens_per_month)) => {
+                Ok(Some(Tenant { record, agents, providers, tokens_per_month, loaded_at }))
+            }
             Err(error) if error.is_unavailable() => Err(error),
             Err(error) => {
                 tracing::error!(tenant = %id, %error, "a snapshot cannot be read; the tenant keeps what was loaded");
                 Ok(None)
             }
         }
+    }
+
+    async fn read_limit(&self, tenant: TenantId, slug: &str) -> Result<Option<u64>, Error> {
+        let head = self.store.head::<TenantSnapshot>(tenant, Kind::Tenant, slug).await?;
+        Ok(head.and_then(|head| head.snapshot.tokens_per_month))
     }
 
     async fn read_agents(&self, tenant: TenantId) -> Result<HashMap<AgentName, Arc<AgentSnapshot>>, Error> {

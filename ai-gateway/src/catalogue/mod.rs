@@ -27,6 +27,8 @@ pub(crate) struct Tenant {
     pub(crate) record: TenantRecord,
     pub(crate) agents: HashMap<AgentName, Arc<AgentSnapshot>>,
     pub(crate) providers: Providers,
+    /// None: without limit.
+    pub(crate) tokens_per_month: Option<u64>,
     loaded_at: Instant,
 }
 

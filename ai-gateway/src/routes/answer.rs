@@ -70,13 +70,15 @@ pub(super) fn whole(heading: &Heading, completion: Completion, input_characters:
 /// The answer as it comes. `place` is given back when the last piece has been sent or the caller has hung up.
 pub(super) fn stream(
     heading: Heading,
-    mut chunks: ChunkStream,
+    chunks: ChunkStream,
     include_usage: bool,
     input_characters: usize,
     place: Place,
 ) -> Response {
     let events = stream! {
+        // Dropped in the opposite order: what the call came to is metered before its place is given back.
         let _place = place;
+        let mut chunks = chunks;
         let (mut usage, mut output_characters) = (None, 0);
         yield heading.chunk(&json!({"role": "assistant", "content": ""}), &Value::Null).to_string();
         while let Some(chunk) = chunks.next().await {

@@ -9,12 +9,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use konstruct_domain::AgentName;
 use konstruct_domain::snapshot::AgentSnapshot;
-use konstruct_llm::{ChatRequest, collect};
+use konstruct_llm::{ChatRequest, collect, estimate_tokens};
 use tokio::time::timeout;
 
 use super::answer::{Heading, stream, whole};
 use super::{App, Refusal};
 use crate::admission::Place;
+use crate::budget::{Refused, Reservation};
 use crate::catalogue::Tenant;
 use crate::chain::{Failure, Question, Until};
 use crate::metrics::{REQUEST_SECONDS, REQUESTS};
@@ -76,13 +77,34 @@ async fn find_agent(
     Ok((tenant, agent))
 }
 
+/// Held until the call has ended: what it may come to.
+async fn within_budget(
+    app: &App,
+    tenant: &Tenant,
+    agent: &AgentSnapshot,
+    request: &ChatRequest,
+) -> Result<Option<Reservation>, Refusal> {
+    let Some(limit) = tenant.tokens_per_month else { return Ok(None) };
+    let output = agent.models.iter().map(|choice| u64::from(choice.max_output_tokens)).max().unwrap_or(0);
+    let tokens = estimate_tokens(request.characters()).saturating_add(output);
+    let reserved = app.budgets.reserve(&app.store, tenant.record.id, limit, tokens).await;
+    reserved.map(Some).map_err(|refused| match refused {
+        Refused::UsedUp(used_up) => Refusal::UsedUp(used_up),
+        Refused::Unknown(error) => {
+            tracing::warn!(%error, "cannot count a tenant's tokens");
+            Refusal::NotReadable
+        }
+    })
+}
+
 async fn answer(
     app: &App,
     tenant: &Tenant,
     agent: &Arc<AgentSnapshot>,
     request: &ChatRequest,
-    place: Place,
+    mut place: Place,
 ) -> Result<Response, Refusal> {
+    place.keep(within_budget(app, tenant, agent, request).await?);
     let streamed = request.stream == Some(true);
     let until = if streamed { Until::Begun } else { Until::Complete };
     let question = Question { tenant, agent, request, until };

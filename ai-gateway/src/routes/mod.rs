@@ -10,8 +10,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use konstruct_store::Store;
 
 use crate::admission::Admission;
+use crate::budget::Budgets;
 use crate::catalogue::Loader;
 use crate::chain::Chain;
 use crate::identity::Authenticator;
@@ -26,6 +28,8 @@ pub(crate) struct App {
     pub(crate) loader: Arc<Loader>,
     pub(crate) chain: Chain,
     pub(crate) admission: Admission,
+    pub(crate) budgets: Arc<Budgets>,
+    pub(crate) store: Store,
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -7,6 +7,7 @@ use konstruct_llm::Error;
 use serde_json::{Value, json};
 
 use crate::admission::Busy;
+use crate::budget::UsedUp;
 use crate::chain::{Failure, describe};
 use crate::identity::Denied;
 
@@ -21,6 +22,8 @@ pub(super) enum Refusal {
     UnknownAgent(String),
     /// PostgreSQL does not answer, so nothing is known about the agent.
     NotReadable,
+    /// The tenant's month is used up.
+    UsedUp(UsedUp),
     Failure(Failure),
     NoSuchPath,
     NoSuchMethod,
@@ -55,6 +58,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
             Self::UnknownAgent(_) => "unknown_agent",
+            Self::UsedUp(_) => "used_up",
             Self::Failure(Failure::All(_)) => "all_providers_failed",
             Self::Failure(Failure::Rejected(_)) => "provider_rejected",
             Self::Invalid(_) | Self::Failure(Failure::Request(_)) | Self::NoSuchPath | Self::NoSuchMethod => {
@@ -93,6 +97,7 @@ impl Refusal {
                 Shape::invalid(S::NOT_FOUND, "model_not_found", message)
             }
             Self::NotReadable => not_readable(),
+            Self::UsedUp(used_up) => used_up_shape(used_up),
             Self::Failure(failure) => failure_shape(failure),
             Self::NoSuchPath => {
                 let message = "no such path: use POST /v1/chat/completions or GET /v1/models";
@@ -135,6 +140,17 @@ fn not_readable() -> Shape {
     Shape::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "configuration_unavailable", message)
 }
 
+fn used_up_shape(UsedUp { limit, used, resets_on }: &UsedUp) -> Shape {
+    let message = format!(
+        "the tenant's models have read and written {used} tokens this month and limits.tokensPerMonth is {limit}: wait until \
+         {resets_on} (UTC), or raise the limit of the Tenant or its Plan"
+    );
+    let mut shape =
+        Shape::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "tokens_per_month_used_up", message);
+    shape.details = Some(json!({"limit": limit, "used": used, "resets_on": resets_on}));
+    shape
+}
+
 fn failure_shape(failure: &Failure) -> Shape {
     let (code, tries) = match failure {
         Failure::Request(message) => {
@@ -161,7 +177,10 @@ impl IntoResponse for Refusal {
             error["details"] = details;
         }
         let mut response = (status, Json(json!({"error": error}))).into_response();
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        // Trying again in a second does not bring the next month.
+        let is_brief = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            && kind != "insufficient_quota";
+        if is_brief {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

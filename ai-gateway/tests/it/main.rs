@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 mod answers;
+mod budget;
 mod configuration;
 mod fallback;
 mod identity;

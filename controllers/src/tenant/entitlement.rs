@@ -1,5 +1,7 @@
 //! What a tenant may have: its plan, narrowed by what the Tenant says itself. Pure.
 
+use std::fmt::Display;
+
 use konstruct_crds::{Limits, PlanSpec, Quota, Reason, RuntimeSize, TenantSpec};
 
 use crate::Problem;
@@ -47,6 +49,11 @@ pub fn entitlement(tenant: &TenantSpec, plan: Option<&PlanSpec>) -> Result<Entit
                 tenant.limits.concurrent_turns,
                 limits.concurrent_turns,
             ),
+            tokens_per_month: narrowing.count(
+                "spec.limits.tokensPerMonth",
+                tenant.limits.tokens_per_month,
+                limits.tokens_per_month,
+            ),
         },
         quota: narrowing.quota(&tenant.quota, quota),
         runtime: runtime.clone(),
@@ -83,7 +90,7 @@ impl Narrowing {
         }
     }
 
-    fn count(&mut self, field: &str, own: Option<u16>, plan: Option<u16>) -> Option<u16> {
+    fn count<N: Copy + Ord + Display>(&mut self, field: &str, own: Option<N>, plan: Option<N>) -> Option<N> {
         if let (Some(own), Some(plan)) = (own, plan)
             && own > plan
         {
@@ -120,7 +127,7 @@ mod tests {
 
     fn plan() -> PlanSpec {
         serde_json::from_value(json!({
-            "limits": {"agents": 10, "concurrentTurns": 4},
+            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000},
             "quota": {"pods": 5, "cpu": "2", "memory": "2Gi"},
             "runtime": {"cpu": "250m", "memory": "64Mi"}
         }))
@@ -137,6 +144,7 @@ mod tests {
     fn the_plan_fills_in_what_the_tenant_leaves_open() {
         let found = entitlement(&tenant(&json!({})), Some(&plan())).unwrap();
         assert_eq!((found.limits.agents, found.limits.channels), (Some(10), None));
+        assert_eq!(found.limits.tokens_per_month, Some(1_000_000));
         assert_eq!((found.quota.pods, found.quota.cpu.as_str()), (5, "2"));
         assert_eq!(found.quota.secrets, SECRETS);
         assert_eq!(found.runtime.unwrap().memory, "64Mi");
@@ -149,10 +157,13 @@ mod tests {
         assert_eq!((found.limits.agents, found.limits.channels), (Some(2), Some(3)));
         assert_eq!(found.quota.cpu, "500m");
 
-        let widened = json!({"limits": {"agents": 11}, "quota": {"memory": "2049Mi", "pods": 6}});
+        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001}, "quota": {"memory": "2049Mi", "pods": 6}});
         let problems = entitlement(&tenant(&widened), Some(&plan())).unwrap_err();
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
-        assert_eq!(fields, ["spec.limits.agents", "spec.quota.pods", "spec.quota.memory"]);
+        assert_eq!(
+            fields,
+            ["spec.limits.agents", "spec.limits.tokensPerMonth", "spec.quota.pods", "spec.quota.memory"]
+        );
         assert!(problems.iter().all(|problem| problem.reason == Reason::AbovePlan));
 
         let mut allowed = tenant(&widened);

@@ -36,7 +36,7 @@ fn tenant(spec: Value) -> Tenant {
 fn full() -> Tenant {
     tenant(json!({
         "displayName": "Acme", "slug": "acme", "plan": "team",
-        "limits": {"channels": 3, "concurrentTurns": 2},
+        "limits": {"channels": 3, "concurrentTurns": 2, "tokensPerMonth": 9},
         "quota": {"pods": 7, "cpu": "1500m", "memory": "3Gi", "secrets": 30, "configMaps": 4},
         "scheduling": {
             "runtimeClassName": "gvisor",
@@ -152,7 +152,7 @@ fn every_field_of_a_tenant_lands_somewhere() {
         ("0", "0")
     );
     let snapshot = build::snapshot(&valid());
-    assert_eq!(snapshot.concurrent_turns, Some(2));
+    assert_eq!((snapshot.concurrent_turns, snapshot.tokens_per_month), (Some(2), Some(9)));
     assert_eq!((snapshot.slug.as_str(), snapshot.display_name.as_str()), ("acme", "Acme"));
 }
 

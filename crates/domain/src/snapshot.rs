@@ -138,6 +138,9 @@ pub struct TenantSnapshot {
     /// Turns that the runtime may work on at one time; absent leaves it to the runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrent_turns: Option<u16>,
+    /// Tokens that models may read and write for the tenant in a calendar month (UTC); absent is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_per_month: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,6 @@ pub use outbox::OutboxItem;
 pub use snapshot::{Published, Standing, Versioned};
 pub use tenant::{RetainedTenant, TenantRecord};
 pub use turn::{Completed, Turn, TurnOutcome};
-pub use usage::ModelCall;
+pub use usage::{ModelCall, MonthlyUse};
 
 type Result<T, E = Error> = std::result::Result<T, E>;

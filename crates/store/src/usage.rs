@@ -20,7 +20,30 @@ pub struct ModelCall {
     pub outcome: &'static str,
 }
 
+/// What models have read and written for a tenant in the calendar month (UTC) that PostgreSQL says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MonthlyUse {
+    pub tokens: i64,
+    /// The first day of the next month, such as 2026-12-01.
+    pub resets_on: String,
+}
+
 impl Store {
+    pub async fn monthly_use(&self, tenant: TenantId) -> Result<MonthlyUse> {
+        let mut transaction = self.begin(tenant).await?;
+        // These sums are numeric: a provider may claim as much as a row can hold.
+        let found = sqlx::query_as!(
+            MonthlyUse,
+            r#"select least(coalesce(sum(tokens_in) + sum(tokens_out), 0), 9223372036854775807)::bigint as "tokens!",
+                 to_char(date_trunc('month', now() at time zone 'UTC') + interval '1 month', 'YYYY-MM-DD') as "resets_on!"
+             from konstruct.model_call
+             where called_at >= date_trunc('month', now() at time zone 'UTC') at time zone 'UTC'"#
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        Ok(found)
+    }
+
     /// Recording the same request twice counts it once, so a failed write can be tried again.
     pub async fn record_model_call(&self, tenant: TenantId, call: &ModelCall) -> Result<()> {
         let owner = match call.owner {

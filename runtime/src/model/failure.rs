@@ -24,6 +24,12 @@ pub(crate) enum Unavailable {
     AllProvidersFailed(String),
     #[error("the provider rejected the request: {0}")]
     ProviderRejected(String),
+    #[error("{message}")]
+    TokensUsedUp {
+        message: String,
+        /// The day, such as 2026-12-01.
+        resets_on: Option<String>,
+    },
     #[error("the ai-gateway refused the request with status {status}: {message}")]
     Refused { status: u16, message: String },
 }
@@ -65,6 +71,7 @@ impl Unavailable {
             Self::UnknownAgent => "AgentNotLoaded",
             Self::AllProvidersFailed(_) => "AllProvidersFailed",
             Self::ProviderRejected(_) => "ProviderRejected",
+            Self::TokensUsedUp { .. } => "TokensUsedUp",
             Self::Refused { .. } => "RequestRefused",
         }
     }
@@ -81,6 +88,8 @@ impl Unavailable {
             Self::UnknownAgent => "check that the ai-gateway is ready; it loads agents from PostgreSQL",
             Self::AllProvidersFailed(_) => "check the LLMProviders named in spec.models",
             Self::ProviderRejected(_) => "check the model's name and limits in spec.models",
+            // It says so itself.
+            Self::TokensUsedUp { .. } => return truncate(&self.to_string(), REASON_MAX).to_owned(),
             Self::Refused { .. } => "run the runtime and the ai-gateway in the same version",
         };
         format!("{}: {next}", truncate(&self.to_string(), REASON_MAX))

@@ -7,7 +7,12 @@ use proptest::prelude::*;
 use super::*;
 
 fn tenant() -> TenantSnapshot {
-    TenantSnapshot { slug: "acme".parse().unwrap(), display_name: "Acme Ltd".into(), concurrent_turns: None }
+    TenantSnapshot {
+        slug: "acme".parse().unwrap(),
+        display_name: "Acme Ltd".into(),
+        concurrent_turns: None,
+        tokens_per_month: None,
+    }
 }
 
 fn agent(role: &str, persona: &str, instructions: &str) -> AgentSnapshot {

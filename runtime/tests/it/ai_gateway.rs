@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Echo(&'static str),
     Says(String),
     Fails(StatusCode, &'static str),
+    /// The tenant's tokens of the month are used up.
+    UsedUp,
 }
 
 #[derive(Debug)]
@@ -159,6 +161,7 @@ async fn complete(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byt
         Mood::Echo(before) => answer(&format!("{before}{last}")),
         Mood::Says(text) => answer(&text),
         Mood::Fails(status, code) => refuse(status, code),
+        Mood::UsedUp => used_up(),
     }
 }
 
@@ -203,6 +206,13 @@ fn answer(text: &str) -> Response {
         "konstruct": {"provider": "demo", "revision": "0123456789abcdef"},
     }))
     .into_response()
+}
+
+fn used_up() -> Response {
+    let error = json!({"error": {"message": "limits.tokensPerMonth is 5: wait until 2026-12-01 (UTC), or raise the limit",
+        "type": "insufficient_quota", "code": "tokens_per_month_used_up",
+        "details": {"limit": 5, "used": 7, "resets_on": "2026-12-01"}}});
+    (StatusCode::TOO_MANY_REQUESTS, Json(error)).into_response()
 }
 
 fn refuse(status: StatusCode, code: &str) -> Response {

@@ -66,6 +66,30 @@ async fn failed_providers_are_not_tried_again_by_the_runtime() {
 }
 
 #[tokio::test]
+async fn a_month_that_is_used_up_gives_one_honest_answer_with_the_day_and_shows() {
+    let world = World::new().await;
+    let running = world.start(timing());
+    world.ai_gateway.set(Mood::UsedUp);
+    world.say("one", "Hello").await;
+    let told = "Sorry, I can't answer right now: my company's monthly allowance for the language model I work with is used \
+         up. I can answer again from 2026-12-01 (UTC) on, or earlier if the allowance is raised. Please write again then.";
+    assert_eq!(world.replies(1).await, [format!("{FIRST_CONTACT}{told}")]);
+    assert_eq!(
+        (world.turns().await, world.inbox().await),
+        (vec!["model_unavailable/1".into()], vec!["done".into()])
+    );
+    assert_eq!(world.ai_gateway.calls().len(), 1, "it is not tried again");
+    let seen = world.wait_for_observation("TokensUsedUp").await;
+    assert!(seen.contains("limits.tokensPerMonth is 5") && seen.contains("2026-12-01"), "{seen}");
+    assert!(running.readiness.report().contains("ok ai-gateway"), "the ai-gateway itself works");
+
+    world.ai_gateway.set(Mood::Echo("You said: "));
+    world.say("one", "And now?").await;
+    assert_eq!(world.replies(2).await[1], "You said: And now?");
+    world.wait_for_observation("ModelAnswered").await;
+}
+
+#[tokio::test]
 async fn a_replaced_token_is_read_again() {
     let world = World::new().await;
     let folder = tempfile::tempdir().unwrap();

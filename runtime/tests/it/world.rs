@@ -96,8 +96,12 @@ impl World {
         };
         operator.upsert_tenant(&record).await.unwrap();
         operator.ensure_database_role(tenant, &slug, &PASSWORD.to_owned().into()).await.unwrap();
-        let snapshot =
-            TenantSnapshot { slug: slug.clone(), display_name: "Acme Ltd".into(), concurrent_turns: None };
+        let snapshot = TenantSnapshot {
+            slug: slug.clone(),
+            display_name: "Acme Ltd".into(),
+            concurrent_turns: None,
+            tokens_per_month: None,
+        };
         operator.publish(tenant, Kind::Tenant, slug.as_str(), &snapshot, &[]).await.unwrap();
         let bus = Bus::connect(&redis_url).unwrap();
         let ai_gateway = AiGateway::start().await;

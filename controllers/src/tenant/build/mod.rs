@@ -83,5 +83,6 @@ pub fn snapshot(valid: &Validated) -> TenantSnapshot {
         slug: valid.tenant.slug.clone(),
         display_name: valid.display_name.clone(),
         concurrent_turns: valid.entitlement.limits.concurrent_turns,
+        tokens_per_month: valid.entitlement.limits.tokens_per_month,
     }
 }

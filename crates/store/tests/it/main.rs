@@ -6,4 +6,5 @@ mod isolation;
 mod messages;
 mod probe;
 mod snapshots;
+mod usage;
 mod world;
