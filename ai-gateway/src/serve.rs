@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use futures::future::BoxFuture;
 use konstruct_llm::HttpClient;
 use konstruct_queue::Bus;
 use konstruct_store::Store;
@@ -43,7 +44,12 @@ pub struct Config {
 }
 
 /// Serves until shutdown, then finishes what has begun.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that it is compiled here and not once more in each crate that awaits it.
+    Box::pin(serving(config, shutdown))
+}
+
+async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let Config { listener, store, bus, readiness, identity, allow_scripted } = config;
     let (health, reports) = Health::new();
     let budgets = Arc::new(Budgets::default());

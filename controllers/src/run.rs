@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use konstruct_queue::{Bus, Topics};
 use konstruct_store::Store;
 use kube::Client;
@@ -71,7 +72,12 @@ pub struct Parts {
 }
 
 /// Runs all controllers until `shutdown`, or until the future is dropped: then nothing of it goes on.
-pub async fn run(parts: Parts, shutdown: CancellationToken) {
+pub fn run(parts: Parts, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+    // Boxed, so that it is compiled here and not once more in each crate that awaits it.
+    Box::pin(running(parts, shutdown))
+}
+
+async fn running(parts: Parts, shutdown: CancellationToken) {
     let Parts { client, role, settings, metrics, instance, fence, on_ready } = parts;
     let (caches, writers) = Caches::new();
     let (boundaries, boundary_requests) = Queue::new();

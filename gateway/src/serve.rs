@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use futures::future::BoxFuture;
 use konstruct_channels::slack;
 use konstruct_queue::Bus;
 use konstruct_store::Store;
@@ -41,7 +42,12 @@ pub struct Config {
 }
 
 /// Serves until shutdown, then finishes what has begun.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that it is compiled here and not once more in each crate that awaits it.
+    Box::pin(serving(config, shutdown))
+}
+
+async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let slack = slack::Client::new(&config.slack_base_url)?;
     let registry = Arc::new(Registry::default());
     let credentials = Credentials::new(config.store.clone(), config.bus.clone(), slack.clone());

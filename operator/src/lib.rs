@@ -10,6 +10,7 @@ mod metrics;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use konstruct_controllers::{Backends, Fence, Parts, Role, Settings};
 use konstruct_telemetry::{Check, Readiness};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +62,12 @@ pub enum Error {
 }
 
 /// Works until shutdown. While another replica leads, it waits.
-pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that it is compiled here and not once more in each crate that awaits it.
+    Box::pin(serving(config, shutdown))
+}
+
+async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
     let leadership = Leadership::default();
     let elector = client::client(config.kubernetes.clone(), None)?;
     let namespace = config.settings.system_namespace.clone();

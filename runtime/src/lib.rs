@@ -25,6 +25,7 @@ mod worker;
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use konstruct_domain::TenantId;
 use konstruct_queue::{Bus, Topics};
 use konstruct_store::TenantStore;
@@ -112,7 +113,16 @@ pub async fn serve(config: Config, shutdown: CancellationToken) -> Result<(), Er
 }
 
 /// [`serve`] at another pace.
-pub async fn serve_with(config: Config, timing: Timing, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn serve_with(
+    config: Config,
+    timing: Timing,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    // Boxed, so that it is compiled here and not once more in each crate that awaits it.
+    Box::pin(serving(config, timing, shutdown))
+}
+
+async fn serving(config: Config, timing: Timing, shutdown: CancellationToken) -> Result<(), Error> {
     let events = config.bus.subscribe(Topics::Tenant(config.tenant), shutdown.clone());
     let concurrency = config.concurrency.max(1);
     let worker = Worker::new(config, timing)?;
