@@ -70,7 +70,7 @@ pub async fn settled(calm: Duration) -> Result<jiff::Timestamp> {
     .await
 }
 
-/// Returns a moment after the old operator's last request.
+/// Returns a moment before the new operator's first request. Nothing is going on that the old one would write about.
 async fn restart() -> Result<jiff::Timestamp> {
     if let Some(script) = std::env::var_os("KONSTRUCT_RESTART_OPERATOR") {
         let status = Command::new(script).status().await.context("restarting the operator's process")?;
@@ -78,8 +78,9 @@ async fn restart() -> Result<jiff::Timestamp> {
         return Ok(jiff::Timestamp::now());
     }
     let pods = platform::OPERATOR_PODS;
-    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, pods, "--timeout=60s"]).await?;
+    // The new pods may begin while the old ones are still leaving.
     let since = jiff::Timestamp::now();
+    kubectl::run(&["delete", "pod", "--namespace", platform::NAMESPACE, pods, "--timeout=60s"]).await?;
     for deployment in platform::OPERATOR_DEPLOYMENTS {
         platform::rolled_out(platform::NAMESPACE, deployment).await?;
     }
