@@ -74,6 +74,6 @@ pub(super) fn dereference(context: &Context, agent: &Agent, tenant: &TenantRef) 
         slug: tenant.slug.clone(),
         own: named(&tenant.namespace(), false),
         shared: named(system, true),
-        over_limit: over_limit(agent, limit, &context.caches.agents.in_namespace(&tenant.namespace())),
+        over_limit: over_limit(agent, limit, || context.caches.agents.in_namespace(&tenant.namespace())),
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn dereference(
         bot_token,
         signing_secret,
         rival: slack.and_then(|slack| rival(context, connection, slack)),
-        over_limit: over_limit(connection, limit, &context.caches.connections.in_namespace(&namespace)),
+        over_limit: over_limit(connection, limit, || context.caches.connections.in_namespace(&namespace)),
         pause: context.caches.tenants.get("", &tenant.name).and_then(|tenant| pause(&tenant)),
     })
 }

@@ -13,10 +13,14 @@ pub fn surplus<K: Resource>(objects: &[Arc<K>], limit: u16) -> Vec<String> {
     counted.iter().skip(usize::from(limit)).map(|object| object.name_any()).collect()
 }
 
-/// The limit, if the object is one of those above it.
-pub fn over_limit<K: Resource>(object: &K, limit: Option<u16>, all: &[Arc<K>]) -> Option<u16> {
+/// The limit, if the object is one of those above it. Only a limit makes it look at the others.
+pub fn over_limit<K: Resource>(
+    object: &K,
+    limit: Option<u16>,
+    all: impl FnOnce() -> Vec<Arc<K>>,
+) -> Option<u16> {
     let limit = limit?;
-    surplus(all, limit).contains(&object.name_any()).then_some(limit)
+    surplus(&all(), limit).contains(&object.name_any()).then_some(limit)
 }
 
 /// Who was there first. Creation times tie within a second; the UID decides then, the same way whoever asks.

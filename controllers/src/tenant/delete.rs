@@ -39,26 +39,16 @@ pub(super) async fn take_apart(
     afterlife: Afterlife,
 ) -> Result<Progress, Error> {
     let namespace = find_namespace(context, &tenant.slug).await?;
-    match (ownership(namespace.as_ref(), tenant.id), namespace) {
-        (Ownership::Ours, Some(namespace)) => {
-            if let Some(message) = stop_pods(context, applier, tenant).await? {
-                return Ok(Progress::Waiting { message, stopped: false, again: PODS_AGAIN });
-            }
-            return Ok(Progress::Waiting {
-                message: what_blocks(&namespace),
-                stopped: true,
-                again: NAMESPACE_AGAIN,
-            });
-        }
-        (Ownership::Terminating, Some(namespace)) => {
-            return Ok(Progress::Waiting {
-                message: what_blocks(&namespace),
-                stopped: true,
-                again: NAMESPACE_AGAIN,
-            });
-        }
-        // Not ours, or gone.
-        _ => {}
+    let ownership = ownership(namespace.as_ref(), tenant.id);
+    if ownership == Ownership::Ours
+        && let Some(message) = stop_pods(context, applier, tenant).await?
+    {
+        return Ok(Progress::Waiting { message, stopped: false, again: PODS_AGAIN });
+    }
+    // Another one is not ours, or there is none.
+    if let (Ownership::Ours | Ownership::Terminating, Some(namespace)) = (ownership, namespace) {
+        let message = what_blocks(&namespace);
+        return Ok(Progress::Waiting { message, stopped: true, again: NAMESPACE_AGAIN });
     }
     logins.forget(tenant.id);
     clear_out(context, tenant, afterlife).await?;

@@ -26,7 +26,7 @@ pub struct Dereferenced {
     pub plan: PlanLookup,
     /// Objects above the tenant's limits.
     pub surplus: Surplus,
-    /// Addresses of the hosts that `spec.extraEgress` names.
+    /// Addresses of the hosts that `spec.extraEgress` names. Only the provisioner looks them up.
     pub hosts: Hosts,
     /// Agents that get a pod of their own, the oldest first.
     pub dedicated: Vec<AgentName>,
@@ -54,7 +54,11 @@ pub struct RuntimeNeeds {
     pub memory: String,
 }
 
-pub(super) async fn dereference(cluster: &Cluster, tenant: &Tenant) -> Result<Dereferenced, Error> {
+pub(super) async fn dereference(
+    cluster: &Cluster,
+    tenant: &Tenant,
+    hosts: Hosts,
+) -> Result<Dereferenced, Error> {
     let id = tenant_id(tenant)?;
     let namespace = match tenant.spec.slug.parse::<Slug>() {
         Ok(slug) => ownership(find_namespace(cluster, &slug).await?.as_ref(), id),
@@ -71,7 +75,7 @@ pub(super) async fn dereference(cluster: &Cluster, tenant: &Tenant) -> Result<De
         dedicated: tenant_ref(tenant)
             .map(|tenant| dedicated::allotted(cluster, &tenant).agents)
             .unwrap_or_default(),
-        hosts: Hosts::new(),
+        hosts,
     })
 }
 

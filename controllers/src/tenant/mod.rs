@@ -24,6 +24,7 @@ pub use dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 pub use validate::Validated;
 
 use delete::{Afterlife, Progress};
+use egress::Hosts;
 use logins::Logins;
 
 use crate::context::Cluster;
@@ -63,7 +64,7 @@ impl Reconciler for Tenants {
         if tenant.metadata.deletion_timestamp.is_some() {
             return self.clean_up(&tenant).await;
         }
-        let found = dereference::dereference(&self.context, &tenant).await?;
+        let found = dereference::dereference(&self.context, &tenant, Hosts::new()).await?;
         let valid = match validate::validate(&tenant, &found) {
             Ok(valid) => valid,
             Err(problems) => {
@@ -128,17 +129,17 @@ impl Tenants {
 }
 
 /// The tenant's objects depend on whether it is there.
-pub(crate) fn requeue_objects(context: &Cluster, tenant: &Tenant) {
-    context.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+pub(crate) fn requeue_objects(cluster: &Cluster, tenant: &Tenant) {
+    cluster.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
 }
 
 /// The Tenant that a namespace was made for, whatever somebody has done to its annotations since.
-pub(crate) fn requeue_owner(context: &Cluster, namespace: &Namespace) {
+pub(crate) fn requeue_owner(cluster: &Cluster, namespace: &Namespace) {
     if let Some(name) = namespace.annotations().get(TENANT_NAME) {
-        context.queues.tenants.add("", name);
+        cluster.queues.tenants.add("", name);
     }
     if let Some(slug) = namespace.name_any().strip_prefix("kt-") {
-        context.requeue_tenants_with_slug(slug);
+        cluster.requeue_tenants_with_slug(slug);
     }
 }
 

@@ -152,9 +152,7 @@ pub(super) fn is_complete(valid: &Validated, outcome: &Outcome) -> bool {
 pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
     report::problems(&mut builder, problems);
-    for type_ in INSIDE {
-        builder.keep(type_);
-    }
+    keep_inside(&mut builder);
     builder.finish()
 }
 
@@ -203,11 +201,16 @@ pub(super) fn handed_over(tenant: &Tenant, namespace: Ownership) -> Result<(), O
 
 fn waiting(tenant: &Tenant, reason: Reason, message: &str) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
+    keep_inside(&mut builder);
+    builder.waiting(reason, message);
+    builder.finish()
+}
+
+/// This pass has learned nothing about what is inside the walls.
+fn keep_inside(builder: &mut StatusBuilder<TenantStatus>) {
     for type_ in INSIDE {
         builder.keep(type_);
     }
-    builder.waiting(reason, message);
-    builder.finish()
 }
 
 fn current(tenant: &Tenant, type_: ConditionType) -> Option<&Condition> {

@@ -50,9 +50,12 @@ fn plan(tenant: &Tenant, plans: &[Object<Plan>]) -> PlanLookup {
 
 /// The limit, if the older objects of the namespace fill it.
 fn over_limit<K: Resource + Clone>(object: &K, limit: Option<u16>, all: &[Object<K>]) -> Option<u16> {
-    let of_namespace = all.iter().filter(|other| other.object.meta().namespace == object.meta().namespace);
-    let competitors: Vec<Arc<K>> = of_namespace.map(|other| Arc::new(other.object.clone())).collect();
-    surplus::over_limit(object, limit, &competitors)
+    let competitors = || {
+        let of_namespace =
+            all.iter().filter(|other| other.object.meta().namespace == object.meta().namespace);
+        of_namespace.map(|other| Arc::new(other.object.clone())).collect()
+    };
+    surplus::over_limit(object, limit, competitors)
 }
 
 pub(crate) fn of_provider(

@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Tenant, TenantStatus};
 use kube::Api;
 
-use super::dereference::Dereferenced;
 use super::egress::resolver::Resolver;
 use super::{build, delete, dereference, validate};
 use crate::Error;
@@ -49,9 +48,8 @@ impl Reconciler for Boundaries {
         if tenant.metadata.deletion_timestamp.is_some() {
             return self.take_down(&tenant).await;
         }
-        let found = dereference::dereference(&self.cluster, &tenant).await?;
         let hosts = self.resolver.hosts_of(&self.cluster, &tenant).await;
-        let found = Dereferenced { hosts, ..found };
+        let found = dereference::dereference(&self.cluster, &tenant, hosts).await?;
         let valid = match validate::validate(&tenant, &found) {
             Ok(valid) => valid,
             Err(problems) => {
