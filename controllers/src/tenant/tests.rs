@@ -18,6 +18,7 @@ use super::delete::Afterlife;
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 use super::egress::{Fault, Hosts, Resolved};
 use super::{boundary, status, validate};
+use crate::Error;
 use crate::framework::compare;
 use crate::framework::ownership::Ownership;
 use crate::framework::publish;
@@ -394,6 +395,9 @@ fn extra_egress_opens_what_was_found_and_nothing_else() {
     let (kept, ready) = conditions(&found("1.0.0.1"));
     assert!(kept.is_true() && ready.is_true(), "what was found before stays open");
     assert_eq!(kept.reason, "HostNotResolved");
+    let failed = boundary::status::after_failure(&told(&found("")), &Error::NotCounted("kt-acme".to_owned()));
+    assert!(failed.condition(ConditionType::NamespaceReady).unwrap().is_true());
+    assert!(!failed.condition(ConditionType::EgressResolved).unwrap().is_true(), "a failure opens nothing");
     let without = boundary::status::applied(&full(), &valid().egress, &standing(&valid()));
     assert!(without.condition(ConditionType::EgressResolved).is_none());
 }

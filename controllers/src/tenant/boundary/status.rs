@@ -1,6 +1,5 @@
 //! What the provisioner says of a Tenant: its namespace, and whether the walls stand. Pure.
 
-use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{ConditionType, Reason, Tenant, TenantStatus};
 use kube::ResourceExt;
 
@@ -15,8 +14,10 @@ pub(in crate::tenant) fn share(status: &TenantStatus) -> TenantStatus {
     TenantStatus { namespace: status.namespace.clone(), conditions, ..TenantStatus::default() }
 }
 
-pub(in crate::tenant) const fn is_ours(type_: ConditionType) -> bool {
-    matches!(type_, ConditionType::NamespaceReady | ConditionType::EgressResolved)
+const OURS: [ConditionType; 2] = [ConditionType::NamespaceReady, ConditionType::EgressResolved];
+
+pub(in crate::tenant) fn is_ours(type_: ConditionType) -> bool {
+    OURS.contains(&type_)
 }
 
 pub(in crate::tenant) fn applied(
@@ -76,31 +77,30 @@ pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> Tenan
     if let Some(problem) = problems.iter().find(claims_namespace) {
         builder.set(ConditionType::NamespaceReady, false, problem.reason, &problem.message);
     } else {
-        keep_namespace(&mut builder);
-        builder.keep(ConditionType::NamespaceReady);
-        builder.keep(ConditionType::EgressResolved);
+        keep(&mut builder);
     }
     builder.finish()
 }
 
 /// Walls that stood are taken to stand: an API server that is away for a minute takes no employee away.
-pub(super) fn after_failure(tenant: &Tenant, error: &Error) -> TenantStatus {
+pub(in crate::tenant) fn after_failure(tenant: &Tenant, error: &Error) -> TenantStatus {
     let generation = tenant.metadata.generation.unwrap_or(0);
     let mut builder = StatusBuilder::new(tenant);
-    keep_namespace(&mut builder);
+    keep(&mut builder);
     let stands = builder
-        .previous()
-        .condition(ConditionType::NamespaceReady)
+        .get(ConditionType::NamespaceReady)
         .is_some_and(|ready| ready.is_true() && ready.observed_generation == generation);
-    if stands {
-        builder.keep(ConditionType::NamespaceReady);
-    } else {
+    if !stands {
         builder.set(ConditionType::NamespaceReady, false, error.reason(), error.advice());
     }
     builder.finish()
 }
 
-fn keep_namespace(builder: &mut StatusBuilder<TenantStatus>) {
+/// This pass has learned nothing about the walls.
+fn keep(builder: &mut StatusBuilder<TenantStatus>) {
     let namespace = builder.previous().namespace.clone();
     builder.status_mut().namespace = namespace;
+    for type_ in OURS {
+        builder.keep(type_);
+    }
 }
