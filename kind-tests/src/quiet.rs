@@ -44,8 +44,15 @@ pub async fn second_pass(alone: &Cluster, window: Duration) -> Result<BTreeMap<S
     .await?;
     // Nothing announces that nothing more will come.
     tokio::time::sleep(window).await;
+    writes(since)
+}
+
+/// How often the operator, by either identity, asked for which change since a moment.
+pub fn writes(since: jiff::Timestamp) -> Result<BTreeMap<String, usize>> {
     let mut writes = audit::mutations(platform::OPERATOR, since)?;
-    writes.extend(audit::mutations(platform::PROVISIONER, since)?);
+    for (what, times) in audit::mutations(platform::PROVISIONER, since)? {
+        *writes.entry(what).or_default() += times;
+    }
     Ok(writes)
 }
 
@@ -64,7 +71,7 @@ pub async fn settled(calm: Duration) -> Result<jiff::Timestamp> {
     until(PATIENCE, "a calm operator", || async {
         let since = jiff::Timestamp::now();
         tokio::time::sleep(calm).await;
-        let writes = audit::mutations(platform::OPERATOR, since)?;
+        let writes = writes(since)?;
         Ok(if writes.is_empty() { Look::Done(since) } else { Look::NotYet(writes) })
     })
     .await

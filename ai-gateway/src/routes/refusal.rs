@@ -67,6 +67,14 @@ impl Refusal {
         }
     }
 
+    /// Whether the same request may be answered in a second.
+    const fn passes_soon(&self) -> bool {
+        matches!(
+            self,
+            Self::Denied(Denied::Unavailable | Denied::NoDirectory) | Self::Busy(_) | Self::NotReadable
+        )
+    }
+
     fn shape(&self) -> Shape {
         use StatusCode as S;
         match self {
@@ -171,16 +179,14 @@ pub(super) fn interrupted(error: &Error) -> Value {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let passes_soon = self.passes_soon();
         let Shape { status, kind, code, message, details } = self.shape();
         let mut error = json!({"message": message, "type": kind, "code": code, "param": null});
         if let Some(details) = details {
             error["details"] = details;
         }
         let mut response = (status, Json(json!({"error": error}))).into_response();
-        // Trying again in a second does not bring the next month.
-        let is_brief = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
-            && kind != "insufficient_quota";
-        if is_brief {
+        if passes_soon {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use konstruct_kind_tests::objects::{Kind, await_object};
 use konstruct_kind_tests::tenant::PATIENCE;
 use konstruct_kind_tests::wait::window;
-use konstruct_kind_tests::{Cluster, TestTenant, audit, kubectl, platform, quiet};
+use konstruct_kind_tests::{Cluster, TestTenant, kubectl, quiet};
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use tokio::time::{Instant, sleep};
 
@@ -85,7 +85,7 @@ async fn another_manager_and_the_operator_leave_each_others_fields_alone() -> Re
         rounds += 1;
         sleep(PAUSE).await;
     }
-    let writes = audit::mutations(platform::OPERATOR, since)?;
+    let writes = quiet::writes(since)?;
     ensure!(writes.is_empty(), "in {watched:?} and {rounds} rounds the operator wrote: {writes:#?}");
     ensure!(
         before == versions(&cluster, &tenant).await?,
@@ -127,7 +127,7 @@ async fn replicas_that_somebody_forces_are_put_right_with_one_write() -> Result<
     let deployments = tenant.api(Kind::Deployment);
     await_object(&deployments, "konstruct-runtime", "one replica", one, PATIENCE).await?;
     quiet::settled(CALM).await?;
-    let writes = audit::mutations(platform::OPERATOR, since)?;
+    let writes = quiet::writes(since)?;
     let deployment = format!("patch deployments/{namespace}/konstruct-runtime");
     ensure!(writes.get(&deployment) == Some(&1), "one write was enough: {writes:#?}");
     Ok(())

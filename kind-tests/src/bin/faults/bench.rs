@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use konstruct_kind_tests::datastores::{Postgres, Redis};
 use konstruct_kind_tests::objects::{Kind, api, await_gone};
 use konstruct_kind_tests::{Cluster, kubectl, quota};
 use kube::Config;
+use tokio::sync::Mutex;
 
 use crate::fault::Fault;
 use crate::operator::{self, Operator};
@@ -42,6 +44,7 @@ pub(crate) struct Bench {
     pub(crate) cluster: Cluster,
     pub(crate) proxy: Proxy,
     pub(crate) operator: Operator,
+    postgres: Mutex<Postgres>,
     /// Holds the operator's kubeconfig.
     _folder: Folder,
 }
@@ -65,7 +68,8 @@ impl Bench {
         let folder = Folder::new()?;
         let kubeconfig = folder.write("kubeconfig", &kubeconfig(&proxy.address.to_string(), &token))?;
         let operator = Operator::start(process, &kubeconfig)?;
-        Ok(Self { cluster, proxy, operator, _folder: folder })
+        let postgres = Mutex::new(Postgres::open().await?);
+        Ok(Self { cluster, proxy, operator, postgres, _folder: folder })
     }
 
     /// The end state without a fault, and how many writes lead to it.
@@ -147,7 +151,7 @@ impl Bench {
         if scenario == Scenario::TenantDelete {
             await_gone(&self.cluster.cluster_api(Kind::Tenant), &subject.slug, PATIENCE).await?;
         }
-        observe(&self.cluster.client, subject).await
+        self.observe(subject).await
     }
 
     async fn reaches(
@@ -158,7 +162,7 @@ impl Bench {
     ) -> Result<Struck> {
         let begun = Instant::now();
         loop {
-            let found = observe(&self.cluster.client, subject).await;
+            let found = self.observe(subject).await;
             let differences = match &found {
                 Ok(found) => differences(reference, found),
                 Err(error) => vec![format!("{error:#}")],
@@ -181,6 +185,11 @@ impl Bench {
         }
     }
 
+    /// What there is of a subject.
+    pub(crate) async fn observe(&self, subject: &Subject) -> Result<State> {
+        observe(&self.cluster.client, &self.postgres, subject).await
+    }
+
     /// What is left of all subjects when all are deleted.
     pub(crate) async fn left_over(&self) -> Result<Vec<String>> {
         kubectl::run(&["wait", "--for=delete", "tenant", "--all", "--timeout=300s"]).await?;
@@ -189,9 +198,8 @@ impl Bench {
             .await?;
         let mut left: Vec<String> =
             namespaces.items.into_iter().filter_map(|namespace| namespace.metadata.name).collect();
-        let mut postgres = konstruct_kind_tests::datastores::Postgres::open().await?;
-        left.extend(postgres.roles_like("kt_fault_%").await?);
-        let mut redis = konstruct_kind_tests::datastores::Redis::open().await?;
+        left.extend(self.postgres.lock().await.roles_like("kt_fault_%").await?);
+        let mut redis = Redis::open().await?;
         left.extend(redis.users_with("kt-fault-").await?);
         Ok(left)
     }

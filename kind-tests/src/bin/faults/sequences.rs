@@ -16,7 +16,7 @@ use rand::{RngExt, SeedableRng};
 use crate::bench::Bench;
 use crate::say;
 use crate::scenario::Subject;
-use crate::world::{State, differences, is_truthful, observe};
+use crate::world::{State, differences, is_truthful};
 use wanted::{Wanted, Writer};
 
 const AT_ONCE: usize = 6;
@@ -85,8 +85,7 @@ async fn same(bench: &Bench, lived: &Subject, fresh: &Subject) -> Result<()> {
     let begun = Instant::now();
     let mut equal_since: Option<(Instant, State)> = None;
     loop {
-        let (one, other) =
-            tokio::try_join!(observe(&bench.cluster.client, fresh), observe(&bench.cluster.client, lived))?;
+        let (one, other) = tokio::try_join!(bench.observe(fresh), bench.observe(lived))?;
         let found = differences(&one, &other);
         let settled =
             found.is_empty() && one.contains_key(&format!("{:?}", Kind::Tenant)) && is_truthful(&one);

@@ -8,6 +8,7 @@ use konstruct_kind_tests::objects::{Kind, api};
 use kube::Client;
 use kube::api::{DynamicObject, ListParams};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::scenario::Subject;
 
@@ -26,7 +27,7 @@ const CHILDREN: [Kind; 6] = [
 /// Objects by kind and name.
 pub(crate) type State = BTreeMap<String, Value>;
 
-pub(crate) async fn observe(client: &Client, subject: &Subject) -> Result<State> {
+pub(crate) async fn observe(client: &Client, postgres: &Mutex<Postgres>, subject: &Subject) -> Result<State> {
     let namespace = subject.namespace();
     let mut state = State::new();
     for (kind, name) in [(Kind::Tenant, &subject.slug), (Kind::Namespace, &namespace)] {
@@ -45,7 +46,7 @@ pub(crate) async fn observe(client: &Client, subject: &Subject) -> Result<State>
     {
         state.insert("ServiceAccount".to_owned(), masked(Kind::ServiceAccount, &account, &subject.slug));
     }
-    for (name, mut body) in Postgres::open().await?.published(&subject.slug).await? {
+    for (name, mut body) in postgres.lock().await.published(&subject.slug).await? {
         mask(&mut body, &subject.slug);
         state.insert(format!("published {}", name.replace(&subject.slug, "SLUG")), body);
     }
