@@ -43,6 +43,6 @@ fn same<K: Resource<DynamicType = ()>>(name: &str, object: &Value) {
 }
 
 fn folder(kind: &str) -> PathBuf {
-    let checks = "../manifests/gitops/argocd/resource_customizations/konstruct.dev";
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(checks).join(kind).join("testdata")
+    let data = "../manifests/gitops/argocd/resource_customizations/konstruct.dev/_/testdata";
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(data).join(kind)
 }
