@@ -121,6 +121,8 @@ reasons! {
         "Check the model's name and its limits in spec.models; the message has the provider's words.";
     TokensUsedUp: "The models have read and written as much for the tenant as its plan allows in a month. People are told so.",
         "Wait for the day that the message names, or raise limits.tokensPerMonth of the Tenant or its Plan.";
+    SpendUsedUp: "The models have cost as much for the tenant as its plan allows in a month. People are told so.",
+        "Wait for the day that the message names, or raise limits.spendPerMonth of the Tenant or its Plan.";
     AiGatewayUnreachable: "The tenant's runtime could not reach the ai-gateway.",
         "Check that the ai-gateway's pods run and are ready, and the network policies between them.";
     AiGatewayFailing: "The ai-gateway answered with an error of its own.",

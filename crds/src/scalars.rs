@@ -121,6 +121,18 @@ pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// An amount of money; `konstruct_domain::Money` reads it.
+pub(crate) fn money(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        16,
+        &[(
+            "self.matches('^[0-9]{1,9}([.][0-9]{1,6})?$')",
+            "write a decimal number in quotes, such as '25' or '0.15', with at most 9 digits before the point and 6 after it",
+        )],
+    )
+}
+
 /// The name of an object of the cluster that is not ours, such as a RuntimeClass.
 pub(crate) fn dns_subdomain(_: &mut SchemaGenerator) -> Schema {
     string(

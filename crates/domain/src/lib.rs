@@ -6,9 +6,11 @@
 pub mod disclosure;
 pub mod ids;
 pub mod message;
+pub mod money;
 pub mod observation;
 pub mod revision;
 pub mod snapshot;
 
 pub use ids::{AgentName, ConnectionName, ConversationId, Slug, TenantId};
+pub use money::Money;
 pub use snapshot::Kind;

@@ -4,12 +4,14 @@
 //! No secret value is part of a snapshot: secrets are named by field and version, so a rotated secret changes
 //! the revision.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, ConnectionName, ProviderName, Slug};
+use crate::money::{Money, Price};
 
 /// The kinds of custom resource that are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -141,6 +143,9 @@ pub struct TenantSnapshot {
     /// Tokens that models may read and write for the tenant in a calendar month (UTC); absent is without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_month: Option<u64>,
+    /// What these may cost in it, at the prices of the providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_per_month: Option<Money>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +244,9 @@ pub struct ProviderSnapshot {
     pub timeout_seconds: u16,
     /// Only for the platform's providers: who may use it.
     pub allowed_tenants: AllowedTenants,
+    /// Of some of the models.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, Price>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

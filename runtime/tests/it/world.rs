@@ -101,6 +101,7 @@ impl World {
             display_name: "Acme Ltd".into(),
             concurrent_turns: None,
             tokens_per_month: None,
+            spend_per_month: None,
         };
         operator.publish(tenant, Kind::Tenant, slug.as_str(), &snapshot, &[]).await.unwrap();
         let bus = Bus::connect(&redis_url).unwrap();

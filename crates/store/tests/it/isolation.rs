@@ -89,6 +89,7 @@ pub(crate) async fn fill(world: &World) {
         model: "demo-1".to_owned(),
         tokens_in: 1,
         tokens_out: 1,
+        cost: konstruct_domain::Money::from_micros(5),
         outcome: "ok",
     };
     world.ai_gateway.record_model_call(globex.id, &call).await.unwrap();
