@@ -62,6 +62,14 @@ impl ChannelConnectionSpec {
             _ => None,
         }
     }
+
+    /// The account at a platform that only one connection of the installation may have: channel type and account.
+    pub fn account(&self) -> Option<(&'static str, &str)> {
+        match self.channel()? {
+            Channel::Slack(slack) => Some(("slack", &slack.team_id)),
+            Channel::WebChat(_) => None,
+        }
+    }
 }
 
 /// A Slack workspace. One workspace belongs to one connection of the whole installation: the oldest one.
@@ -125,4 +133,4 @@ pub struct ChannelConnectionStatus {
     pub chat_path: Option<String>,
 }
 
-conditions::impl_resource_status!(ChannelConnectionStatus: Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, Loaded);
+conditions::impl_resource_status!(ChannelConnectionStatus: Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, AccountUsable, Loaded);

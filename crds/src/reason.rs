@@ -109,6 +109,9 @@ reasons! {
     CredentialsAccepted: "The platform or provider accepted the credentials when they were last used.", "Nothing.";
     CredentialsRejected: "The platform or provider refused the credentials.",
         "Store a valid credential in the Secret that the spec names.";
+    AccountServes: "The platform let the account be used when it was last used.", "Nothing.";
+    AccountRestricted: "The platform restricts the channel account, or warns that it will.",
+        "Read the message and put it right with the platform: payment, quality or a policy.";
     ProviderAnswered: "The provider answered when it was last asked.", "Nothing.";
     ProviderUnreachable: "The provider could not be reached, took too long or answered with a server error.",
         "Check the address, the network and the provider's own status page.";

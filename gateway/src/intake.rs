@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::connection::Connection;
 use crate::refusal::Refusal;
 
-/// Slack waits 3 s. A commit that ends after this is found again as a duplicate when Slack repeats the delivery.
+/// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
+/// repeats the delivery.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Commits a message. The runtime is woken beside the answer: Redis must not delay it.

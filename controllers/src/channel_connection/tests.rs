@@ -39,8 +39,10 @@ fn world() -> Dereferenced {
     Dereferenced {
         public_id: "0123".to_owned(),
         agent: AgentState::Compiled,
-        bot_token: Some(secret(SecretField::SlackBotToken, "xoxb-1")),
-        signing_secret: Some(secret(SecretField::SlackSigningSecret, "8f742231b10e")),
+        secrets: vec![
+            (SecretField::SlackBotToken, secret(SecretField::SlackBotToken, "xoxb-1")),
+            (SecretField::SlackSigningSecret, secret(SecretField::SlackSigningSecret, "8f742231b10e")),
+        ],
         rival: None,
         over_limit: None,
         pause: None,
@@ -75,8 +77,7 @@ fn every_field_of_a_slack_connection_lands_in_its_snapshot() {
 fn without_a_signing_secret_the_shared_app_is_used() {
     let mut spec = slack();
     spec["slack"].as_object_mut().unwrap().remove("signingSecretRef");
-    let valid =
-        validate::validate(&connection(spec), &Dereferenced { signing_secret: None, ..world() }).unwrap();
+    let valid = validate::validate(&connection(spec), &world()).unwrap();
     assert_eq!(build::webhook_path(&valid).as_deref(), Some("/slack/events"));
     assert_eq!(build::secrets(&valid).len(), 1);
 }
@@ -84,7 +85,7 @@ fn without_a_signing_secret_the_shared_app_is_used() {
 #[test]
 fn a_web_chat_needs_no_secret_and_claims_no_account() {
     let spec = json!({"agent": "ada", "webChat": {"title": "Help", "greeting": "Hello"}});
-    let found = Dereferenced { bot_token: None, signing_secret: None, ..world() };
+    let found = Dereferenced { secrets: Vec::new(), ..world() };
     let valid = validate::validate(&connection(spec), &found).unwrap();
     let ChannelSnapshot::WebChat(chat) = build::snapshot(&valid).channel else { panic!() };
     assert_eq!((chat.title.as_str(), chat.greeting.as_str()), ("Help", "Hello"));
@@ -103,13 +104,20 @@ fn mistakes_are_said_with_their_field() {
         problems(slack(), &agent(AgentState::NotCompiled)),
         [(Reason::AgentNotReady, "spec.agent".to_owned())]
     );
-    let token =
-        |value| Dereferenced { bot_token: Some(secret(SecretField::SlackBotToken, value)), ..world() };
+    let replaced = |field, lookup| {
+        let mut found = world();
+        found.secrets.retain(|(of, _)| *of != field);
+        found.secrets.push((field, lookup));
+        found
+    };
+    let token = |value| {
+        replaced(SecretField::SlackBotToken, secret(SecretField::SlackBotToken, value))
+    };
     assert_eq!(
         problems(slack(), &token("8f742231b10e")),
         [(Reason::InvalidSecret, "spec.slack.botTokenRef".to_owned())]
     );
-    let signing = |lookup| Dereferenced { signing_secret: Some(lookup), ..world() };
+    let signing = |lookup| replaced(SecretField::SlackSigningSecret, lookup);
     assert_eq!(
         problems(slack(), &signing(secret(SecretField::SlackSigningSecret, "xoxb-1"))),
         [(Reason::InvalidSecret, "spec.slack.signingSecretRef".to_owned())]

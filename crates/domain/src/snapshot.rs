@@ -218,6 +218,30 @@ impl ChannelSnapshot {
             Self::WebChat(_) => "webchat",
         }
     }
+
+    /// The account at the platform that only one connection of the installation may have.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Slack(slack) => Some(&slack.team_id),
+            Self::WebChat(_) => None,
+        }
+    }
+
+    /// The secrets that the connection needs.
+    pub fn secrets(&self) -> Vec<&SecretVersion> {
+        match self {
+            Self::Slack(slack) => [Some(&slack.bot_token), slack.signing_secret.as_ref()].into_iter().flatten().collect(),
+            Self::WebChat(_) => Vec::new(),
+        }
+    }
+
+    /// Whether deliveries come through the platform's shared app, and so to an address for all connections.
+    pub fn uses_shared_app(&self) -> bool {
+        match self {
+            Self::Slack(slack) => slack.signing_secret.is_none(),
+            Self::WebChat(_) => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,9 @@
 
 mod channel_account;
 mod connect;
+mod contact;
 mod conversation;
+mod delivery;
 mod error;
 mod history;
 mod intake;
@@ -14,6 +16,7 @@ mod keyring;
 mod migrate;
 mod observation;
 mod outbox;
+mod poll;
 pub mod probe;
 mod provision;
 mod secret;
@@ -25,6 +28,7 @@ mod usage;
 pub use channel_account::AccountClaim;
 pub use connect::{Store, TenantStore};
 pub use conversation::{Claim, PendingMessage};
+pub use delivery::Reported;
 pub use error::Error;
 pub use history::ChatLine;
 pub use intake::Accepted;

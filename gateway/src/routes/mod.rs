@@ -17,8 +17,7 @@ use crate::refusal::Refusal;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/slack/events", post(slack::shared_app))
-        .route("/slack/{public_id}/events", post(slack::own_app))
+        .merge(slack::router())
         .route("/chat/assets/{file}", get(webchat::asset))
         .route("/chat/{public_id}", get(webchat::page))
         .route("/chat/{public_id}/conversations", post(webchat::start))

@@ -9,7 +9,7 @@ use konstruct_domain::snapshot::{
     WebChatSnapshot,
 };
 use konstruct_domain::{Kind, TenantId};
-use konstruct_gateway::{Config, serve};
+use konstruct_gateway::{ChannelSettings, Config, SlackSettings, serve};
 use konstruct_queue::{Bus, Signal};
 use konstruct_store::{Claim, Keyring, Store, TenantRecord, TenantStore, Turn, TurnOutcome};
 use konstruct_telemetry::Readiness;
@@ -74,8 +74,14 @@ impl World {
             store: gateway_store.clone(),
             bus: bus.clone(),
             readiness: readiness.clone(),
-            slack_base_url: slack.base_url(),
-            shared_slack_signing_secret: Some(SHARED_SECRET.into()),
+            channels: ChannelSettings {
+                slack: SlackSettings {
+                    base_url: slack.base_url(),
+                    signing_secret: Some(SHARED_SECRET.into()),
+                },
+                ..ChannelSettings::default()
+            },
+            public_url: None,
             owner: "test-gateway".to_owned(),
         };
         tokio::spawn(serve(config, shutdown.clone()));

@@ -167,8 +167,11 @@ impl World {
             conversation_key: conversation.into(),
             author_id: "visitor".into(),
             text: text.into(),
+            attachments: Vec::new(),
+            language: None,
             addressing: Addressing::Addressed,
-            reply_to: ReplyTarget::WebChat,
+            reply_to: ReplyTarget::new("web_chat", []),
+            raw: Vec::new().into(),
         };
         let connection = employee::connection(agent);
         // As a platform does that got no 2xx: deliver again.

@@ -43,7 +43,7 @@ fn a_mention_opens_a_thread_at_its_own_ts() {
     assert_eq!(message.message_id, "T1:C1:1.000100");
     assert_eq!(message.conversation_key, "C1:1.000100");
     assert_eq!(message.addressing, Addressing::Addressed);
-    let reply_to = ReplyTarget::Slack { channel: "C1".to_owned(), thread_ts: "1.000100".to_owned() };
+    let reply_to = ReplyTarget::new("slack", [("channel", "C1"), ("thread_ts", "1.000100")]);
     assert_eq!(message.reply_to, reply_to);
 }
 
