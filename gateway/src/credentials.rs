@@ -79,7 +79,7 @@ impl Credentials {
             SendError::CredentialsRejected { reason } => {
                 self.refused(connection, adapter.advice(reason)).await;
             }
-            SendError::AccountRestricted { reason } => self.restricted(connection, reason).await,
+            SendError::AccountRestricted { reason, .. } => self.restricted(connection, reason).await,
             _ => return false,
         }
         true

@@ -120,7 +120,9 @@ impl Task<'_> {
         if let Some(contact) = contact {
             // Before the message: whoever answers it must know how.
             let key = self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact).await;
-            message.conversation_key = key.map_err(|error| unstored(connection, &error))?;
+            let key = key.map_err(|error| unstored(connection, &error))?;
+            message.reply_to.set("contact", &key);
+            message.conversation_key = key;
         }
         let outcome = intake::take_in(self.app, connection, &message).await?;
         if outcome == "accepted" {

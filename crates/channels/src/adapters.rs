@@ -3,20 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Adapter, slack, webchat};
+use crate::{Adapter, slack, webchat, whatsapp};
 
 /// How the platforms are reached, and the secrets of the platform's own apps. Each channel has flags of its own.
-#[derive(Clone, Debug, clap::Args)]
+/// The default is the real platforms, without an app of ours.
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
     #[command(flatten)]
     pub slack: slack::Settings,
-}
-
-impl Default for Settings {
-    /// The real platforms, without an app of ours.
-    fn default() -> Self {
-        Self { slack: slack::Settings::default() }
-    }
+    #[command(flatten)]
+    pub whatsapp: whatsapp::Settings,
 }
 
 /// The HTTP client could not be set up.
@@ -31,8 +27,11 @@ pub struct Adapters(Arc<HashMap<&'static str, Arc<dyn Adapter>>>);
 impl Adapters {
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
         let http = crate::http_client::new()?;
-        let all: [Arc<dyn Adapter>; 2] =
-            [Arc::new(slack::Slack::new(http, &settings.slack)), Arc::new(webchat::WebChat)];
+        let all: [Arc<dyn Adapter>; 3] = [
+            Arc::new(slack::Slack::new(http.clone(), &settings.slack)),
+            Arc::new(webchat::WebChat),
+            Arc::new(whatsapp::WhatsApp::new(http, &settings.whatsapp)),
+        ];
         Ok(Self(Arc::new(all.into_iter().map(|adapter| (adapter.name(), adapter)).collect())))
     }
 

@@ -13,9 +13,10 @@ pub enum SendError {
     /// The platform does not accept our credentials, or they lack a permission.
     #[error("the platform refused the credentials: {reason}")]
     CredentialsRejected { reason: String },
-    /// The platform has restricted the account: somebody has to put that right with it.
+    /// The platform restricts the account: somebody has to put that right with it. Then, with `retry`, the same
+    /// message may be taken.
     #[error("the platform restricts the account: {reason}")]
-    AccountRestricted { reason: String },
+    AccountRestricted { reason: String, retry: bool },
     /// The platform will never accept this message.
     #[error("the platform refused the message: {reason}")]
     Rejected { reason: String },

@@ -9,11 +9,18 @@ mod adapters;
 mod event;
 mod failure;
 mod http_client;
+mod json;
 mod ledger;
+mod markdown;
+mod pace;
+mod parts;
 mod settings;
+mod signature;
 pub mod slack;
+mod split;
 mod streaming;
 pub mod webchat;
+pub mod whatsapp;
 
 pub use adapter::{
     Account, AccountId, Adapter, Capabilities, File, Malformed, Markup, NotConnected, Polled, Received, Refused,

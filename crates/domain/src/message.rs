@@ -70,6 +70,11 @@ impl ReplyTarget {
         &self.channel
     }
 
+    /// Completes the address with what only the store knows.
+    pub fn set(&mut self, part: &str, value: &str) {
+        self.address.insert(part.to_owned(), value.to_owned());
+    }
+
     /// One part of the address.
     pub fn get(&self, part: &str) -> Option<&str> {
         self.address.get(part).map(String::as_str)

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::once;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,9 @@ pub struct SecretVersion {
 pub enum SecretField {
     SlackBotToken,
     SlackSigningSecret,
+    WhatsAppAccessToken,
+    WhatsAppAppSecret,
+    WhatsAppVerifyToken,
     ProviderApiKey,
 }
 
@@ -103,14 +107,17 @@ impl SecretField {
         match self {
             Self::SlackBotToken => "slack_bot_token",
             Self::SlackSigningSecret => "slack_signing_secret",
+            Self::WhatsAppAccessToken => "whats_app_access_token",
+            Self::WhatsAppAppSecret => "whats_app_app_secret",
+            Self::WhatsAppVerifyToken => "whats_app_verify_token",
             Self::ProviderApiKey => "provider_api_key",
         }
     }
 
     pub const fn purpose(self) -> SecretPurpose {
         match self {
-            Self::SlackBotToken | Self::SlackSigningSecret => SecretPurpose::Channel,
             Self::ProviderApiKey => SecretPurpose::Provider,
+            _ => SecretPurpose::Channel,
         }
     }
 }
@@ -208,6 +215,7 @@ pub struct Pause {
 pub enum ChannelSnapshot {
     Slack(SlackSnapshot),
     WebChat(WebChatSnapshot),
+    WhatsApp(WhatsAppSnapshot),
 }
 
 impl ChannelSnapshot {
@@ -216,6 +224,7 @@ impl ChannelSnapshot {
         match self {
             Self::Slack(_) => "slack",
             Self::WebChat(_) => "webchat",
+            Self::WhatsApp(_) => "whatsapp",
         }
     }
 
@@ -223,6 +232,7 @@ impl ChannelSnapshot {
     pub fn account(&self) -> Option<&str> {
         match self {
             Self::Slack(slack) => Some(&slack.team_id),
+            Self::WhatsApp(number) => Some(&number.phone_number_id),
             Self::WebChat(_) => None,
         }
     }
@@ -230,7 +240,10 @@ impl ChannelSnapshot {
     /// The secrets that the connection needs.
     pub fn secrets(&self) -> Vec<&SecretVersion> {
         match self {
-            Self::Slack(slack) => [Some(&slack.bot_token), slack.signing_secret.as_ref()].into_iter().flatten().collect(),
+            Self::Slack(slack) => once(&slack.bot_token).chain(&slack.signing_secret).collect(),
+            Self::WhatsApp(number) => {
+                once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
+            }
             Self::WebChat(_) => Vec::new(),
         }
     }
@@ -239,6 +252,7 @@ impl ChannelSnapshot {
     pub fn uses_shared_app(&self) -> bool {
         match self {
             Self::Slack(slack) => slack.signing_secret.is_none(),
+            Self::WhatsApp(number) => number.app_secret.is_none(),
             Self::WebChat(_) => false,
         }
     }
@@ -251,6 +265,25 @@ pub struct SlackSnapshot {
     pub bot_token: SecretVersion,
     /// Present when the connection brings its own Slack app; absent when it uses the platform's shared app.
     pub signing_secret: Option<SecretVersion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppSnapshot {
+    pub phone_number_id: String,
+    /// The business account that the number belongs to.
+    pub waba_id: String,
+    pub access_token: SecretVersion,
+    /// Present when the connection brings its own Meta app; absent when it uses the platform's shared app.
+    pub app_secret: Option<SecretVersion>,
+    pub verify_token: Option<SecretVersion>,
+    /// What may be sent when the person has not written for a day.
+    pub template: Option<WhatsAppTemplate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppTemplate {
+    pub name: String,
+    pub language: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! People whose ids at a platform change, and whom it may be allowed to write to for a time only.
 
 use konstruct_domain::delivery::Contact;
-use konstruct_domain::{ConnectionName, TenantId};
+use konstruct_domain::{ConnectionName, ConversationId, TenantId};
 use sqlx::PgConnection;
 
 use crate::delivery::seconds;
@@ -20,6 +20,7 @@ impl Store {
             Some(key) => key,
             None => fresh_key(&mut transaction, connection, seen).await?,
         };
+        wake(&mut transaction, tenant, connection, &key).await?;
         write(&mut transaction, connection, &key, seen).await?;
         transaction.commit().await?;
         Ok(key)
@@ -112,6 +113,27 @@ async fn fresh_key(
     .fetch_one(transaction)
     .await?;
     Ok(if taken == 0 { wanted.to_owned() } else { format!("{wanted}#{taken}") })
+}
+
+/// Replies that wait for a closed window to open are due.
+async fn wake(
+    transaction: &mut PgConnection,
+    tenant: TenantId,
+    connection: &ConnectionName,
+    key: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "update konstruct.outbox set due_at = now()
+         where conversation_id = $1 and state = 'pending' and lease_until is null
+         and exists (select from konstruct.contact
+                     where connection = $2 and contact_key = $3 and window_until < now())",
+        ConversationId::derive(tenant, connection, key).as_uuid(),
+        connection.as_str(),
+        key
+    )
+    .execute(transaction)
+    .await?;
+    Ok(())
 }
 
 async fn write(

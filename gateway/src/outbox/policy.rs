@@ -15,14 +15,16 @@ const MAX_DELAY: Duration = Duration::from_mins(30);
 /// When to try again; `None` when there is no use. `jitter` is between 0 and 1.
 pub(super) fn next_try(attempt: u32, error: &SendError, jitter: f64) -> Option<Duration> {
     match error {
-        SendError::Rejected { .. } | SendError::Unresolved { .. } => None,
+        SendError::Rejected { .. }
+        | SendError::Unresolved { .. }
+        | SendError::AccountRestricted { retry: false, .. } => None,
         SendError::RetryAfter { after } => {
             (attempt < WAITS_MAX).then(|| *after + Duration::from_secs_f64(jitter))
         }
         SendError::Transient { .. }
         | SendError::InDoubt { .. }
         | SendError::CredentialsRejected { .. }
-        | SendError::AccountRestricted { .. } => {
+        | SendError::AccountRestricted { retry: true, .. } => {
             (attempt < ATTEMPTS_MAX).then(|| backoff(attempt).mul_f64(1.0 + jitter / 4.0))
         }
     }

@@ -2,6 +2,7 @@
 
 mod slack;
 mod webchat;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use crate::refusal::Refusal;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(slack::router())
+        .merge(whatsapp::router())
         .route("/chat/assets/{file}", get(webchat::asset))
         .route("/chat/{public_id}", get(webchat::page))
         .route("/chat/{public_id}/conversations", post(webchat::start))

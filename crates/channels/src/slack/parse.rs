@@ -10,7 +10,7 @@ use crate::Malformed;
 
 /// What a delivery asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub(super) enum Delivery {
     /// Slack checks that this URL is ours: answer with the challenge.
     UrlVerification {
         challenge: String,
@@ -33,7 +33,7 @@ pub enum Delivery {
 
 /// Why nothing is done about a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
+pub(super) enum Ignored {
     /// Written by our own bot. Answering it would never end.
     Own,
     /// Written by another bot or by Slack itself.
@@ -50,7 +50,7 @@ pub enum Ignored {
 
 impl Ignored {
     /// The `outcome` of metrics.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Own => "ignored_own",
             Self::Bot => "ignored_bot",
@@ -69,7 +69,7 @@ pub fn is_ssl_check(content_type: Option<&[u8]>, body: &[u8]) -> bool {
 }
 
 /// Reads a delivery that was verified.
-pub fn parse(body: &[u8]) -> Result<Delivery, Malformed> {
+pub(super) fn parse(body: &[u8]) -> Result<Delivery, Malformed> {
     let body: Value = serde_json::from_slice(body)?;
     let envelope = Envelope::of(&body);
     Ok(match envelope.kind {
