@@ -22,5 +22,7 @@ pub(crate) struct App {
     pub reloader: Reloader,
     pub outbox: Outbox,
     pub wakes: Wakes,
+    /// Names this process on the rows that it leases.
+    pub owner: String,
     pub shutdown: CancellationToken,
 }

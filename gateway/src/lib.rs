@@ -15,6 +15,7 @@ mod events;
 mod intake;
 mod metrics;
 mod outbox;
+mod polls;
 mod receive;
 mod refusal;
 mod registry;

@@ -68,7 +68,11 @@ pub(crate) async fn deliver(
     entry: &Entry,
     body: &Bytes,
 ) -> Result<Option<String>, Refusal> {
-    let mut events = adapter.parse(body)?;
+    let channel = match entry {
+        Entry::Own(connection) => Some(&connection.snapshot.channel),
+        Entry::Shared(_) => None,
+    };
+    let mut events = adapter.parse(body, channel)?;
     let handshake = events.iter().position(|event| matches!(event, Event::Handshake { .. }));
     if let Some(Event::Handshake { answer }) = handshake.map(|at| events.swap_remove(at)) {
         metrics::EVENTS.inc([adapter.name(), "handshake"]);

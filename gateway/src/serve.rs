@@ -62,7 +62,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         Arc::clone(&registry),
         adapters.clone(),
         credentials.clone(),
-        config.owner,
+        config.owner.clone(),
         tasks.clone(),
         shutdown.clone(),
     );
@@ -82,6 +82,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         reloader,
         outbox,
         wakes: Wakes::default(),
+        owner: config.owner,
         shutdown: shutdown.clone(),
     });
     background::start(&app, &config.readiness, &tasks);

@@ -37,8 +37,9 @@ pub trait Adapter: Send + Sync {
     }
 
     /// What an authentic delivery says. Only what can never be one of the platform's is malformed: unknown fields,
-    /// types and values are ignored with a reason, and one bad part does not spoil the others.
-    fn parse(&self, _body: &Bytes) -> Result<Vec<Event>, Malformed> {
+    /// types and values are ignored with a reason, and one bad part does not spoil the others. `channel` is the
+    /// connection's that the delivery came for, unless it came to a shared app.
+    fn parse(&self, _body: &Bytes, _channel: Option<&ChannelSnapshot>) -> Result<Vec<Event>, Malformed> {
         Ok(Vec::new())
     }
 

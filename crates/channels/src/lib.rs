@@ -19,6 +19,7 @@ mod signature;
 pub mod slack;
 mod split;
 mod streaming;
+pub mod telegram;
 pub mod webchat;
 pub mod whatsapp;
 

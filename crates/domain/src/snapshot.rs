@@ -99,6 +99,7 @@ pub enum SecretField {
     WhatsAppAccessToken,
     WhatsAppAppSecret,
     WhatsAppVerifyToken,
+    TelegramBotToken,
     ProviderApiKey,
 }
 
@@ -110,6 +111,7 @@ impl SecretField {
             Self::WhatsAppAccessToken => "whats_app_access_token",
             Self::WhatsAppAppSecret => "whats_app_app_secret",
             Self::WhatsAppVerifyToken => "whats_app_verify_token",
+            Self::TelegramBotToken => "telegram_bot_token",
             Self::ProviderApiKey => "provider_api_key",
         }
     }
@@ -216,6 +218,7 @@ pub enum ChannelSnapshot {
     Slack(SlackSnapshot),
     WebChat(WebChatSnapshot),
     WhatsApp(WhatsAppSnapshot),
+    Telegram(TelegramSnapshot),
 }
 
 impl ChannelSnapshot {
@@ -225,6 +228,7 @@ impl ChannelSnapshot {
             Self::Slack(_) => "slack",
             Self::WebChat(_) => "webchat",
             Self::WhatsApp(_) => "whatsapp",
+            Self::Telegram(_) => "telegram",
         }
     }
 
@@ -233,6 +237,7 @@ impl ChannelSnapshot {
         match self {
             Self::Slack(slack) => Some(&slack.team_id),
             Self::WhatsApp(number) => Some(&number.phone_number_id),
+            Self::Telegram(bot) => Some(&bot.bot_username),
             Self::WebChat(_) => None,
         }
     }
@@ -244,6 +249,7 @@ impl ChannelSnapshot {
             Self::WhatsApp(number) => {
                 once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
             }
+            Self::Telegram(bot) => vec![&bot.bot_token],
             Self::WebChat(_) => Vec::new(),
         }
     }
@@ -253,7 +259,7 @@ impl ChannelSnapshot {
         match self {
             Self::Slack(slack) => slack.signing_secret.is_none(),
             Self::WhatsApp(number) => number.app_secret.is_none(),
-            Self::WebChat(_) => false,
+            Self::Telegram(_) | Self::WebChat(_) => false,
         }
     }
 }
@@ -284,6 +290,22 @@ pub struct WhatsAppSnapshot {
 pub struct WhatsAppTemplate {
     pub name: String,
     pub language: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelegramSnapshot {
+    /// In lower case, without the `@`.
+    pub bot_username: String,
+    pub bot_token: SecretVersion,
+    pub mode: TelegramMode,
+}
+
+/// How deliveries come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TelegramMode {
+    Webhook,
+    Polling,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

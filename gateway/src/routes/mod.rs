@@ -1,6 +1,7 @@
 //! The public addresses.
 
 mod slack;
+mod telegram;
 mod webchat;
 mod whatsapp;
 
@@ -19,6 +20,7 @@ use crate::refusal::Refusal;
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(slack::router())
+        .merge(telegram::router())
         .merge(whatsapp::router())
         .route("/chat/assets/{file}", get(webchat::asset))
         .route("/chat/{public_id}", get(webchat::page))

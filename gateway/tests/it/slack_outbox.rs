@@ -232,7 +232,7 @@ async fn a_refused_token_shows_on_the_connection_until_a_good_one_is_stored() {
     scene.ask("hello").await;
     world.answer(tenant, "hi").await;
     eventually("the refusal is reported", async || observed().await.iter().any(|o| !o.ok)).await;
-    let refusal = observed().await.remove(0);
+    let refusal = observed().await.into_iter().find(|o| !o.ok).unwrap();
     assert_eq!(refusal.reason, "CredentialsRejected");
     assert!(
         refusal.message.contains("invalid_auth") && refusal.message.contains("botTokenRef"),

@@ -113,7 +113,7 @@ impl Adapter for Slack {
             .map_err(|refused| Refused::new(refused.to_string(), REMEDY))
     }
 
-    fn parse(&self, body: &Bytes) -> Result<Vec<Event>, Malformed> {
+    fn parse(&self, body: &Bytes, _channel: Option<&ChannelSnapshot>) -> Result<Vec<Event>, Malformed> {
         let event = match parse::parse(body)? {
             Delivery::UrlVerification { challenge } => Event::Handshake { answer: challenge },
             Delivery::Ignored(ignored) => Event::Ignored(ignored.as_str()),

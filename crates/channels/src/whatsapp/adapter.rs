@@ -163,7 +163,7 @@ impl Adapter for WhatsApp {
         verify::handshake(query, token)
     }
 
-    fn parse(&self, body: &Bytes) -> Result<Vec<Event>, Malformed> {
+    fn parse(&self, body: &Bytes, _channel: Option<&ChannelSnapshot>) -> Result<Vec<Event>, Malformed> {
         Ok(parse::parse(body))
     }
 
