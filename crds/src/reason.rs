@@ -78,6 +78,8 @@ reasons! {
         "Create the Agent or correct spec.agent.";
     AgentNotReady: "The Agent that the connection names has not been compiled yet.",
         "Look at the conditions of that Agent.";
+    MissingBusinessFunction: "The Agent that is connected with WhatsApp does not say what it does for the business, which WhatsApp's terms ask for.",
+        "Set spec.businessFunction of that Agent.";
     MissingProvider: "No LLMProvider of that name exists in this namespace or among the shared ones.",
         "Create the LLMProvider or correct the entry of spec.models.";
     ProviderNotReady: "The LLMProvider that the agent names has not been compiled yet.",

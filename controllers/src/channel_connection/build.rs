@@ -25,12 +25,12 @@ pub fn secrets(connection: &Validated) -> Vec<(SecretField, SecretString)> {
 pub fn webhook_path(connection: &Validated) -> Option<String> {
     let channel = &connection.channel.snapshot;
     let name = channel.type_name();
-    channel.account()?;
-    Some(if channel.uses_shared_app() {
+    let path = if channel.uses_shared_app() {
         format!("/{name}/events")
     } else {
         format!("/{name}/{}/events", connection.public_id)
-    })
+    };
+    channel.has_webhook().then_some(path)
 }
 
 /// Path of the chat page at the gateway.

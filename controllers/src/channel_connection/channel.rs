@@ -1,6 +1,8 @@
 //! What each channel names in its part of the spec, and what has to be true of it.
 
 mod slack;
+mod telegram;
+mod whatsapp;
 
 use konstruct_crds::{Channel, ChannelConnectionSpec, Reason, SecretKeyRef, WebChat};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, WebChatSnapshot};
@@ -22,6 +24,8 @@ pub struct SecretRef<'a> {
 pub fn secret_refs(spec: &ChannelConnectionSpec) -> Vec<SecretRef<'_>> {
     match spec.channel() {
         Some(Channel::Slack(slack)) => slack::secret_refs(slack),
+        Some(Channel::WhatsApp(number)) => whatsapp::secret_refs(number),
+        Some(Channel::Telegram(bot)) => telegram::secret_refs(bot),
         Some(Channel::WebChat(_)) | None => Vec::new(),
     }
 }
@@ -40,7 +44,7 @@ pub(super) fn validate(
     let mut check = Check { found, problems: Vec::new(), secrets: Vec::new() };
     let snapshot = match spec.channel() {
         None => {
-            check.refuse(Reason::InvalidSpec, "spec", "set exactly one channel, such as slack or webChat");
+            check.refuse(Reason::InvalidSpec, "spec", "set exactly one of slack, whatsApp, telegram and webChat");
             None
         }
         Some(Channel::WebChat(WebChat { title, greeting })) => {
@@ -48,6 +52,8 @@ pub(super) fn validate(
             Some(ChannelSnapshot::WebChat(chat))
         }
         Some(Channel::Slack(slack)) => slack::validate(slack, &mut check),
+        Some(Channel::WhatsApp(number)) => whatsapp::validate(number, &mut check),
+        Some(Channel::Telegram(bot)) => telegram::validate(bot, &mut check),
     };
     match snapshot {
         Some(snapshot) if check.problems.is_empty() => Ok(ValidChannel { snapshot, secrets: check.secrets }),
@@ -59,6 +65,8 @@ pub(super) fn validate(
 pub(super) fn account_field(spec: &ChannelConnectionSpec) -> (&'static str, &'static str) {
     match spec.channel() {
         Some(Channel::Slack(_)) => ("spec.slack.teamId", "workspace"),
+        Some(Channel::WhatsApp(_)) => ("spec.whatsApp.phoneNumberId", "number"),
+        Some(Channel::Telegram(_)) => ("spec.telegram.botUsername", "bot"),
         Some(Channel::WebChat(_)) | None => ("spec", "account"),
     }
 }

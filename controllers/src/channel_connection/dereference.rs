@@ -18,6 +18,8 @@ pub struct Dereferenced {
     /// Unguessable and stable: `keyring.public_id(tenant, name)`.
     pub public_id: String,
     pub agent: AgentState,
+    /// What the Agent does for the business, if it says so.
+    pub business_function: Option<String>,
     /// What stands behind the references that the spec names.
     pub secrets: Vec<(SecretField, SecretLookup)>,
     /// An older connection that has the same channel account.
@@ -59,6 +61,11 @@ pub(super) async fn dereference(
     Ok(Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent: agent_state(context, &namespace, &connection.spec.agent),
+        business_function: context
+            .caches
+            .agents
+            .get(&namespace, &connection.spec.agent)
+            .and_then(|agent| agent.spec.business_function.clone()),
         secrets: found,
         rival: rival(context, connection),
         over_limit: over_limit(connection, limit, || context.caches.connections.in_namespace(&namespace)),

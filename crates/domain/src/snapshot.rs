@@ -254,6 +254,15 @@ impl ChannelSnapshot {
         }
     }
 
+    /// Whether the platform sends deliveries to an address of the gateway's.
+    pub const fn has_webhook(&self) -> bool {
+        match self {
+            Self::Slack(_) | Self::WhatsApp(_) => true,
+            Self::Telegram(bot) => matches!(bot.mode, TelegramMode::Webhook),
+            Self::WebChat(_) => false,
+        }
+    }
+
     /// Whether deliveries come through the platform's shared app, and so to an address for all connections.
     pub fn uses_shared_app(&self) -> bool {
         match self {

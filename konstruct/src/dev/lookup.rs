@@ -118,6 +118,11 @@ pub(crate) fn of_connection(
     Ok(channel_connection::Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent,
+        business_function: objects
+            .agents
+            .iter()
+            .find(|agent| agent.object.namespace() == connection.namespace() && agent.object.name_any() == connection.spec.agent)
+            .and_then(|agent| agent.object.spec.business_function.clone()),
         secrets: secrets.collect::<Result<_, KeyError>>()?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),
         over_limit: over_limit(connection, tenant.limits.channels, &objects.connections),
