@@ -72,8 +72,7 @@ impl<'a> Change<'a> {
     fn message(&self, message: &Value) -> Event {
         let Some(message_id) = id(message, "id") else { return Event::Ignored("ignored_incomplete") };
         let mut contact = self.contact(message);
-        if let Some(phone) = said::new_number(message) {
-            let current = Contact { phone: Some(phone.to_owned()), ..Contact::default() };
+        if let Some(current) = said::new_ids(message) {
             return Event::Renamed { account: self.account.clone(), previous: contact, current };
         }
         let (words, attachments) = match said::read(message) {

@@ -114,9 +114,10 @@ fn ids_rotate_and_numbers_change() {
     let Event::Renamed { previous, current, .. } = one(change("user_id_update", update)) else { panic!() };
     assert_eq!((previous.user_id.as_deref(), current.user_id.as_deref()), (Some("DE.1"), Some("DE.2")));
     let moved = json!({"from": "49", "id": "wamid.1", "type": "system",
-        "system": {"type": "user_changed_number", "wa_id": "50", "body": "moved"}});
+        "system": {"type": "user_changed_number", "wa_id": "50", "user_id": "DE.3", "body": "moved"}});
     let Event::Renamed { previous, current, .. } = one(change("messages", json!({"messages": [moved]}))) else { panic!() };
     assert_eq!((previous.phone.as_deref(), current.phone.as_deref()), (Some("49"), Some("50")));
+    assert_eq!(current.user_id.as_deref(), Some("DE.3"));
 }
 
 #[test]

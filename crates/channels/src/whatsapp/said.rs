@@ -1,5 +1,6 @@
 //! What a message says: its words, its files, and a note for what is neither.
 
+use konstruct_domain::delivery::Contact;
 use konstruct_domain::message::{Attachment, TEXT_MAX, truncate};
 use serde_json::Value;
 
@@ -26,12 +27,15 @@ pub(super) fn read(message: &Value) -> Result<(String, Vec<Attachment>), &'stati
     Ok((truncate(&words, TEXT_MAX).to_owned(), Vec::new()))
 }
 
-/// The number that a person has changed to.
-pub(super) fn new_number(message: &Value) -> Option<&str> {
+/// What a person goes by now: with a new number they also get a new id.
+pub(super) fn new_ids(message: &Value) -> Option<Contact> {
+    const CHANGED: [&str; 3] = ["user_changed_number", "customer_changed_number", "user_changed_user_id"];
     let system = &message["system"];
-    let changed = text(message, "type") == Some("system")
-        && matches!(text(system, "type"), Some("user_changed_number" | "customer_changed_number"));
-    id(system, "wa_id").or_else(|| id(system, "new_wa_id")).filter(|_| changed)
+    let kind = text(system, "type").filter(|_| text(message, "type") == Some("system"))?;
+    let user_id = id(system, "user_id").map(str::to_owned);
+    let phone = id(system, "wa_id").or_else(|| id(system, "new_wa_id")).map(str::to_owned);
+    let told = user_id.is_some() || phone.is_some();
+    (CHANGED.contains(&kind) && told).then(|| Contact { user_id, phone, ..Contact::default() })
 }
 
 /// The title of a button or of an entry of a list. It may come without anything.
