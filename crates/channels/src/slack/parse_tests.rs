@@ -157,6 +157,25 @@ fn the_other_envelopes_are_recognised() {
 }
 
 #[test]
+fn an_app_that_was_removed_and_a_bot_token_that_was_taken_back_are_told() {
+    let revoked = |event: &str| Delivery::Revoked { account: "T1".to_owned(), event: event.to_owned() };
+    assert_eq!(delivery(&json!({"type": "app_uninstalled"})), revoked("app_uninstalled"));
+    let tokens = |bot: Value| json!({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": bot}});
+    assert_eq!(delivery(&tokens(json!(["UBOT"]))), revoked("tokens_revoked"));
+    assert_eq!(delivery(&tokens(json!([]))), Delivery::Ignored(Ignored::EventType));
+    assert_eq!(delivery(&tokens(json!(null))), Delivery::Ignored(Ignored::EventType));
+}
+
+#[test]
+fn files_are_known_by_where_they_are_and_only_as_declared() {
+    let file = json!({"name": "a.pdf", "mimetype": "application/pdf", "size": 5, "url_private": "https://files.slack.com/a"});
+    let attachments = message(&with(mention(), "files", json!([file, {"name": "gone"}]))).attachments;
+    assert_eq!(attachments.len(), 1);
+    assert_eq!(attachments[0].reference, "https://files.slack.com/a");
+    assert_eq!((attachments[0].media_type.as_deref(), attachments[0].size), (Some("application/pdf"), Some(5)));
+}
+
+#[test]
 fn deep_nesting_is_malformed_and_not_a_crash() {
     assert!(parse("[".repeat(100_000).as_bytes()).is_err());
     assert!(parse(b"{").is_err());
