@@ -200,8 +200,7 @@ impl Cluster {
     pub fn requeue_connections_claiming(&self, of: &ChannelConnection) {
         let Some(account) = of.spec.account() else { return };
         let connections = self.caches.connections.all();
-        let claims_it =
-            |connection: &&Arc<ChannelConnection>| connection.spec.account() == Some(account);
+        let claims_it = |connection: &&Arc<ChannelConnection>| connection.spec.account() == Some(account);
         self.queues.connections.add_all(connections.iter().filter(claims_it));
     }
 }

@@ -124,7 +124,9 @@ impl ConditionType {
             Self::ModelAvailable => "The agent's last turn got an answer from a model.",
             Self::Claimed => "The channel account belongs to this connection and to no other.",
             Self::CredentialsValid => "The platform or provider accepts the credentials.",
-            Self::AccountUsable => "The platform lets the account be used; none of its restrictions is known.",
+            Self::AccountUsable => {
+                "The platform lets the account be used; none of its restrictions is known."
+            }
             Self::Reachable => "The provider's endpoint answers.",
         }
     }

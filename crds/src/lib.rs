@@ -19,8 +19,8 @@ mod tenant;
 
 pub use agent::{Agent, AgentSpec, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
-    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, Telegram, TelegramMode, WebChat,
-    WhatsApp, WhatsAppTemplate,
+    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, Telegram,
+    TelegramMode, WebChat, WhatsApp, WhatsAppTemplate,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};

@@ -131,7 +131,10 @@ pub(crate) fn template_name(_: &mut SchemaGenerator) -> Schema {
     string(
         1,
         512,
-        &[("self.matches('^[a-z0-9_]+$')", "write the template's name: lower-case letters, digits and underscores")],
+        &[(
+            "self.matches('^[a-z0-9_]+$')",
+            "write the template's name: lower-case letters, digits and underscores",
+        )],
     )
 }
 
@@ -140,7 +143,10 @@ pub(crate) fn template_language(_: &mut SchemaGenerator) -> Schema {
     string(
         2,
         20,
-        &[("self.matches('^[a-z]{2,3}(_[A-Za-z]+)?$')", "write the template's language as Meta does, such as en or pt_BR")],
+        &[(
+            "self.matches('^[a-z]{2,3}(_[A-Za-z]+)?$')",
+            "write the template's language as Meta does, such as en or pt_BR",
+        )],
     )
 }
 

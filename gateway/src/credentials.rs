@@ -54,9 +54,10 @@ impl Credentials {
                 return;
             }
         };
-        let webhook = self.public_url.as_ref().map(|url| {
-            format!("{url}/{}/{}/events", connection.channel(), connection.snapshot.public_id)
-        });
+        let webhook = self
+            .public_url
+            .as_ref()
+            .map(|url| format!("{url}/{}/{}/events", connection.channel(), connection.snapshot.public_id));
         match adapter.connect(&account, webhook.as_deref()).await {
             Ok(()) => self.accepted(connection).await,
             Err(NotConnected::Mismatch(message)) => self.refused(connection, message).await,

@@ -131,7 +131,11 @@ impl Task<'_> {
         Ok(outcome)
     }
 
-    async fn status(&self, connection: &Connection, status: &DeliveryStatus) -> Result<&'static str, Refusal> {
+    async fn status(
+        &self,
+        connection: &Connection,
+        status: &DeliveryStatus,
+    ) -> Result<&'static str, Refusal> {
         let tenant = connection.tenant;
         let recorded = self.app.store.record_status(tenant, &connection.snapshot.name, status).await;
         match recorded.map_err(|error| unstored(connection, &error))? {

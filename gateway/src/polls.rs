@@ -117,7 +117,11 @@ async fn ask(
     for delivery in &polled.deliveries {
         match receive::deliver(app, adapter, &entry, delivery).await {
             Err(Refusal::Unavailable) => return Err(UNAVAILABLE),
-            Err(refusal) => tracing::warn!(connection = connection.name(), code = refusal.code(), "a delivery was left out"),
+            Err(refusal) => tracing::warn!(
+                connection = connection.name(),
+                code = refusal.code(),
+                "a delivery was left out"
+            ),
             Ok(_) => {}
         }
     }

@@ -44,7 +44,11 @@ pub(super) fn validate(
     let mut check = Check { found, problems: Vec::new(), secrets: Vec::new() };
     let snapshot = match spec.channel() {
         None => {
-            check.refuse(Reason::InvalidSpec, "spec", "set exactly one of slack, whatsApp, telegram and webChat");
+            check.refuse(
+                Reason::InvalidSpec,
+                "spec",
+                "set exactly one of slack, whatsApp, telegram and webChat",
+            );
             None
         }
         Some(Channel::WebChat(WebChat { title, greeting })) => {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use konstruct_crds::{ChannelConnection, ChannelConnectionStatus};
 use kube::{Api, ResourceExt};
 
-pub use dereference::{AgentState, Dereferenced, Rival};
 pub use channel::secret_refs;
+pub use dereference::{AgentState, Dereferenced, Rival};
 pub use validate::Validated;
 
 use apply::Outcome;

@@ -111,9 +111,7 @@ fn mistakes_are_said_with_their_field() {
         found.secrets.push((field, lookup));
         found
     };
-    let token = |value| {
-        replaced(SecretField::SlackBotToken, secret(SecretField::SlackBotToken, value))
-    };
+    let token = |value| replaced(SecretField::SlackBotToken, secret(SecretField::SlackBotToken, value));
     assert_eq!(
         problems(slack(), &token("8f742231b10e")),
         [(Reason::InvalidSecret, "spec.slack.botTokenRef".to_owned())]
@@ -147,7 +145,10 @@ fn every_field_of_a_whatsapp_number_lands_in_its_snapshot_and_a_business_functio
     let found = Dereferenced { business_function: Some("bookings".to_owned()), secrets, ..world() };
     let valid = validate::validate(&connection(spec.clone()), &found).unwrap();
     let ChannelSnapshot::WhatsApp(number) = build::snapshot(&valid).channel else { panic!() };
-    assert_eq!((number.phone_number_id.as_str(), number.waba_id.as_str()), ("106540352242922", "102290129340398"));
+    assert_eq!(
+        (number.phone_number_id.as_str(), number.waba_id.as_str()),
+        ("106540352242922", "102290129340398")
+    );
     assert_eq!(number.access_token.field, SecretField::WhatsAppAccessToken);
     assert_eq!(number.app_secret.unwrap().field, SecretField::WhatsAppAppSecret);
     assert_eq!(number.verify_token.unwrap().field, SecretField::WhatsAppVerifyToken);
@@ -166,7 +167,8 @@ fn every_field_of_a_whatsapp_number_lands_in_its_snapshot_and_a_business_functio
 #[test]
 fn every_field_of_a_telegram_bot_lands_in_its_snapshot() {
     let spec = |mode: &str| {
-        let bot = json!({"botUsername": "acme_bot", "botTokenRef": {"name": "s", "key": "key"}, "mode": mode});
+        let bot =
+            json!({"botUsername": "acme_bot", "botTokenRef": {"name": "s", "key": "key"}, "mode": mode});
         json!({"agent": "ada", "telegram": bot})
     };
     let with = |token: &str| {

@@ -24,8 +24,8 @@ pub mod webchat;
 pub mod whatsapp;
 
 pub use adapter::{
-    Account, AccountId, Adapter, Capabilities, File, Malformed, Markup, NotConnected, Polled, Received, Refused,
-    Reply, Secrets,
+    Account, AccountId, Adapter, Capabilities, File, Malformed, Markup, NotConnected, Polled, Received,
+    Refused, Reply, Secrets,
 };
 pub use adapters::{Adapters, SetUp, Settings};
 pub use event::Event;

@@ -58,7 +58,9 @@ async fn one(
     match sending.await {
         Ok(message_id) => match ledger.taken(part, &message_id).await {
             Ok(()) => Ok(message_id),
-            Err(_) => Err(SendError::InDoubt { reason: "the platform's answer was not recorded".to_owned() }.into()),
+            Err(_) => {
+                Err(SendError::InDoubt { reason: "the platform's answer was not recorded".to_owned() }.into())
+            }
         },
         Err(error @ SendError::InDoubt { .. }) => Err(error.into()),
         Err(error) => {

@@ -130,7 +130,10 @@ mod tests {
         let (token, other) = (Token::generate(), Token::generate());
         let id = Uuid::new_v4();
         assert_eq!(token.message(id, "hi", Bytes::new()), token.message(id, "hi", Bytes::new()));
-        assert_ne!(token.message(id, "hi", Bytes::new()).message_id, other.message(id, "hi", Bytes::new()).message_id);
+        assert_ne!(
+            token.message(id, "hi", Bytes::new()).message_id,
+            other.message(id, "hi", Bytes::new()).message_id
+        );
         let seen = format!("{token:?} {:?}", token.message(id, "hi", Bytes::new()));
         assert!(!seen.contains(&token.to_string()));
     }

@@ -12,7 +12,12 @@ const LOCK: i32 = 0x636f_6e74;
 
 impl Store {
     /// Takes in what a message tells about its author, and returns the key of their conversation.
-    pub async fn meet(&self, tenant: TenantId, connection: &ConnectionName, seen: &Contact) -> Result<String> {
+    pub async fn meet(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        seen: &Contact,
+    ) -> Result<String> {
         let mut transaction = self.begin(tenant).await?;
         lock(&mut transaction, tenant, connection).await?;
         let known = find(&mut transaction, connection, seen).await?;

@@ -18,7 +18,8 @@ fn root() -> PathBuf {
 
 /// Runs a script of `tests/clients` with the clients that `scripts/setup` installs.
 async fn check(script: &str, told: &serde_json::Value) {
-    let installed = std::env::var_os("KONSTRUCT_CLIENTS").map_or_else(|| root().join(".cache/clients"), PathBuf::from);
+    let installed =
+        std::env::var_os("KONSTRUCT_CLIENTS").map_or_else(|| root().join(".cache/clients"), PathBuf::from);
     assert!(installed.exists(), "{} is missing: run scripts/setup", installed.display());
     let output = Command::new("python3")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script))

@@ -49,7 +49,8 @@ impl Inner {
     }
 
     async fn send(&self, tenant: TenantId, item: &OutboxItem) -> Result<Option<String>, Failure> {
-        let routes = self.registry.routes().ok_or_else(|| not_now(item, "the configuration is not loaded"))?;
+        let routes =
+            self.registry.routes().ok_or_else(|| not_now(item, "the configuration is not loaded"))?;
         let connection = routes
             .connection(tenant, &item.connection)
             .ok_or_else(|| not_now(item, "the ChannelConnection does not exist any more"))?;
@@ -60,7 +61,8 @@ impl Inner {
         let account =
             connection.account(&self.store).await.map_err(|error| not_now(item, &error.to_string()))?;
         let reply = Reply { id: item.reply, target: &item.target, text: &item.text, in_doubt: item.in_doubt };
-        let ledger = StoredLedger { store: &self.store, tenant, connection: &item.connection, reply: item.reply };
+        let ledger =
+            StoredLedger { store: &self.store, tenant, connection: &item.connection, reply: item.reply };
         let sent = adapter.send(&account, &reply, &ledger).await;
         match &sent {
             Ok(_) if connection.snapshot.channel.secrets().is_empty() => {}

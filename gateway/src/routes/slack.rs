@@ -17,9 +17,7 @@ use crate::receive::{Door, receive};
 const CHANNEL: &str = "slack";
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new()
-        .route("/slack/events", post(shared_app))
-        .route("/slack/{public_id}/events", post(own_app))
+    Router::new().route("/slack/events", post(shared_app)).route("/slack/{public_id}/events", post(own_app))
 }
 
 async fn shared_app(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {

@@ -67,8 +67,12 @@ async fn whatsapp_files_are_what_was_promised_or_refused() {
         let refused = get(lie).await;
         assert!(matches!(refused, Err(SendError::Rejected { .. })), "{what}: {refused:?}");
     }
-    let announced = Attachment { sha256: Some("1".repeat(64)), ..attachment(&world.whatsapp.add_media(media())) };
-    assert!(matches!(fetch(&world, &line.snapshot, token, &announced).await, Err(SendError::Rejected { .. })));
+    let announced =
+        Attachment { sha256: Some("1".repeat(64)), ..attachment(&world.whatsapp.add_media(media())) };
+    assert!(matches!(
+        fetch(&world, &line.snapshot, token, &announced).await,
+        Err(SendError::Rejected { .. })
+    ));
 }
 
 #[tokio::test]

@@ -51,7 +51,10 @@ async fn a_token_of_another_bot_is_reported() {
     eventually("the mismatch is reported", async || {
         let name = line.snapshot.name.as_str();
         let standing = world.operator.standing(tenant.id, Kind::ChannelConnection, name).await.unwrap();
-        standing.observations.iter().any(|o| !o.ok && o.message.contains("max_bot") && o.message.contains("botUsername"))
+        standing
+            .observations
+            .iter()
+            .any(|o| !o.ok && o.message.contains("max_bot") && o.message.contains("botUsername"))
     })
     .await;
 }

@@ -60,8 +60,7 @@ pub(crate) async fn connect(
         }),
         pause: None,
     };
-    let stored: Vec<_> =
-        secrets.iter().map(|(field, value)| (*field, SecretString::from(*value))).collect();
+    let stored: Vec<_> = secrets.iter().map(|(field, value)| (*field, SecretString::from(*value))).collect();
     world.publish(tenant, &snapshot, &stored).await;
     let path = match own_secret {
         Some(_) => format!("/whatsapp/{}/events", snapshot.public_id),
@@ -83,7 +82,8 @@ async fn the_address_is_checked_by_the_verify_token() {
     let world = World::start().await;
     let tenant = world.tenant("acme").await;
     let own = connect_own(&world, &tenant, "PN1").await;
-    for (path, token) in [("/whatsapp/events", SHARED_VERIFY_TOKEN), (own.path.as_str(), "own-verify-token")] {
+    for (path, token) in [("/whatsapp/events", SHARED_VERIFY_TOKEN), (own.path.as_str(), "own-verify-token")]
+    {
         let ask = async |token: &str| {
             let query = format!("hub.mode=subscribe&hub.challenge=115820&hub.verify_token={token}");
             world.http.get(format!("{}{path}?{query}", world.url)).send().await.unwrap()
@@ -135,7 +135,9 @@ async fn an_app_delivers_for_its_own_number_and_business_account_only() {
     let other = connect_own(&world, &globex, "PN2").await;
     let shared = connect(&world, &globex, "PN3", None, false).await;
     // Correctly signed by acme's app, but about globex's number.
-    let foreign = own.app.sign(&serde_json::from_slice(&other.app.sign(&other.app.message(PERSON, PHONE, "x")).body).unwrap());
+    let foreign = own
+        .app
+        .sign(&serde_json::from_slice(&other.app.sign(&other.app.message(PERSON, PHONE, "x")).body).unwrap());
     assert_eq!(post(&world, &own.path, &foreign).await, StatusCode::OK);
     // The right number in a foreign business account.
     for line in [&own, &shared] {
@@ -199,8 +201,10 @@ async fn odd_but_authentic_deliveries_are_acknowledged_and_not_stored() {
         json!({"object": "page"}),
         line.app.delivery(&[]),
         line.app.delivery(&[line.app.change("invented_tomorrow", json!({}))]),
-        line.app.delivery(&[line.app.change("messages", json!({"messages": [{"type": "hologram", "id": "w"}]}))]),
-        line.app.delivery(&[line.app.change("messages", json!({"statuses": [{"status": "warp", "id": "w"}]}))]),
+        line.app
+            .delivery(&[line.app.change("messages", json!({"messages": [{"type": "hologram", "id": "w"}]}))]),
+        line.app
+            .delivery(&[line.app.change("messages", json!({"statuses": [{"status": "warp", "id": "w"}]}))]),
     ];
     for body in odd {
         assert_eq!(deliver(&world, &line, &body).await, StatusCode::OK, "{body}");

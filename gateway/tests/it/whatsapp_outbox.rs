@@ -38,7 +38,8 @@ impl Scene {
 
     async fn failed(&self) -> Vec<Observation> {
         let name = self.line.snapshot.name.as_str();
-        let standing = self.world.operator.standing(self.tenant.id, Kind::ChannelConnection, name).await.unwrap();
+        let standing =
+            self.world.operator.standing(self.tenant.id, Kind::ChannelConnection, name).await.unwrap();
         standing.observations.into_iter().filter(|observation| !observation.ok).collect()
     }
 }
@@ -52,7 +53,10 @@ async fn a_reply_reaches_the_person_in_whatsapps_markup_after_a_sign_of_typing()
     scene.outbox_is("sent").await;
     let sent = scene.world.whatsapp.sent();
     assert_eq!(sent.len(), 1);
-    assert_eq!((sent[0].text.as_str(), sent[0].recipient.as_str()), ("*Hi* docs (https://a.example)", PERSON));
+    assert_eq!(
+        (sent[0].text.as_str(), sent[0].recipient.as_str()),
+        ("*Hi* docs (https://a.example)", PERSON)
+    );
     assert!(sent[0].callback_data.as_ref().is_some_and(|data| data.ends_with("/0")));
     let row = &scene.world.outbox().await[0];
     assert_eq!((row.attempt, row.platform_message_id.as_deref()), (1, Some(sent[0].id.as_str())));
@@ -123,7 +127,8 @@ async fn what_meta_refuses_for_now_is_sent_later_and_once() {
     let scene = Scene::start(false).await;
     scene.ask("hello").await;
     eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
-    let faults = [CallFault::RateLimited { seconds: 0 }, CallFault::Error(131_016), CallFault::Error(131_056)];
+    let faults =
+        [CallFault::RateLimited { seconds: 0 }, CallFault::Error(131_016), CallFault::Error(131_056)];
     scene.world.whatsapp.inject("messages", faults);
     scene.world.answer(&scene.tenant, "hi").await;
     eventually("the reply is sent", async || {
@@ -154,7 +159,11 @@ async fn a_refused_token_and_a_restricted_account_show_on_the_connection() {
     scene.world.whatsapp.inject("messages", [CallFault::Error(190), CallFault::Error(131_042)]);
     scene.world.answer(&scene.tenant, "hi").await;
     eventually("the refusal is reported", async || {
-        scene.failed().await.iter().any(|o| o.reason == "CredentialsRejected" && o.message.contains("accessTokenRef"))
+        scene
+            .failed()
+            .await
+            .iter()
+            .any(|o| o.reason == "CredentialsRejected" && o.message.contains("accessTokenRef"))
     })
     .await;
     eventually("the restriction is reported", async || {

@@ -229,7 +229,10 @@ impl World {
 
     /// As if nobody had to wait for the next try.
     pub(crate) async fn make_due(&self, tenant: &Tenant) {
-        self.execute("update konstruct.outbox set due_at = now(), lease_until = null where state = 'pending'").await;
+        self.execute(
+            "update konstruct.outbox set due_at = now(), lease_until = null where state = 'pending'",
+        )
+        .await;
         self.bus.publish(Signal::Outbox(tenant.id)).await;
     }
 

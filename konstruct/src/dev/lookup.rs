@@ -121,7 +121,10 @@ pub(crate) fn of_connection(
         business_function: objects
             .agents
             .iter()
-            .find(|agent| agent.object.namespace() == connection.namespace() && agent.object.name_any() == connection.spec.agent)
+            .find(|agent| {
+                agent.object.namespace() == connection.namespace()
+                    && agent.object.name_any() == connection.spec.agent
+            })
             .and_then(|agent| agent.object.spec.business_function.clone()),
         secrets: secrets.collect::<Result<_, KeyError>>()?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),

@@ -21,7 +21,11 @@ fn app_secret(number: &WhatsApp) -> Option<SecretRef<'_>> {
 
 fn verify_token(number: &WhatsApp) -> Option<SecretRef<'_>> {
     let reference = number.verify_token_ref.as_ref()?;
-    Some(SecretRef { field: SecretField::WhatsAppVerifyToken, path: "spec.whatsApp.verifyTokenRef", reference })
+    Some(SecretRef {
+        field: SecretField::WhatsAppVerifyToken,
+        path: "spec.whatsApp.verifyTokenRef",
+        reference,
+    })
 }
 
 pub(super) fn secret_refs(number: &WhatsApp) -> Vec<SecretRef<'_>> {
@@ -46,7 +50,8 @@ pub(super) fn validate(number: &WhatsApp, check: &mut Check<'_>) -> Option<Chann
     let access_token = check.secret(access_token(number), |_| true, "");
     let own_app = |secret: &ResolvedSecret| !starts_with(secret, "EAA");
     let app_secret = app_secret(number).and_then(|secret| {
-        let otherwise = "is an access token: store the App Secret, which Meta shows under App settings, Basic";
+        let otherwise =
+            "is an access token: store the App Secret, which Meta shows under App settings, Basic";
         check.secret(secret, own_app, otherwise)
     });
     let verify_token = verify_token(number).and_then(|secret| check.secret(secret, |_| true, ""));

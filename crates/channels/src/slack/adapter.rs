@@ -11,8 +11,8 @@ use super::parse::Delivery;
 use super::{Client, format, parse, send, verify};
 use crate::settings::secret_file;
 use crate::{
-    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received, Refused,
-    Reply, Secrets, SendError,
+    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
+    Refused, Reply, Secrets, SendError,
 };
 
 /// The Web API of the real Slack.
@@ -59,7 +59,8 @@ impl Slack {
     async fn post(&self, account: &Account<'_>, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
         let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
         let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
-        let (Some(channel), Some(thread_ts)) = (reply.target.get("channel"), reply.target.get("thread_ts")) else {
+        let (Some(channel), Some(thread_ts)) = (reply.target.get("channel"), reply.target.get("thread_ts"))
+        else {
             return Err(SendError::Rejected { reason: "the reply has no Slack thread".to_owned() }.into());
         };
         let Reply { id, text, in_doubt, .. } = *reply;
@@ -104,9 +105,9 @@ impl Adapter for Slack {
 
     fn verify(&self, received: &Received<'_>, secrets: &Secrets) -> Result<(), Refused> {
         const REMEDY: &str = "check the app's signing secret, and the clock of whoever signs";
-        let secret = secrets
-            .get(SecretField::SlackSigningSecret)
-            .ok_or_else(|| Refused::new("the signing secret is not there at the moment", "try again later"))?;
+        let secret = secrets.get(SecretField::SlackSigningSecret).ok_or_else(|| {
+            Refused::new("the signing secret is not there at the moment", "try again later")
+        })?;
         let timestamp = received.header("x-slack-request-timestamp");
         let signature = received.header("x-slack-signature");
         verify::verify(secret, timestamp, signature, received.body, received.now)

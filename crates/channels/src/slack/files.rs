@@ -16,14 +16,17 @@ impl Client {
         let url = Url::parse(url).ok().filter(|url| self.is_own(url)).ok_or_else(|| SendError::Rejected {
             reason: "the address of the file is not one of Slack's".to_owned(),
         })?;
-        let transient = |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
+        let transient =
+            |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
         let request = self.http().get(url).bearer_auth(token.expose_secret());
         let response = request.send().await.map_err(transient)?;
         check_status(&response)?;
-        let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let media_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
         // Without the scope files:read, Slack answers with the page where people sign in.
         if media_type.as_deref().is_some_and(|media_type| media_type.starts_with("text/html")) {
-            let reason = "Slack shows a page in place of the file: give the app the scope files:read".to_owned();
+            let reason =
+                "Slack shows a page in place of the file: give the app the scope files:read".to_owned();
             return Err(SendError::CredentialsRejected { reason });
         }
         let bytes = limited(response, max).await?;

@@ -172,7 +172,10 @@ fn files_are_known_by_where_they_are_and_only_as_declared() {
     let attachments = message(&with(mention(), "files", json!([file, {"name": "gone"}]))).attachments;
     assert_eq!(attachments.len(), 1);
     assert_eq!(attachments[0].reference, "https://files.slack.com/a");
-    assert_eq!((attachments[0].media_type.as_deref(), attachments[0].size), (Some("application/pdf"), Some(5)));
+    assert_eq!(
+        (attachments[0].media_type.as_deref(), attachments[0].size),
+        (Some("application/pdf"), Some(5))
+    );
 }
 
 #[test]

@@ -16,8 +16,8 @@ use crate::json::text;
 use crate::pace::Pace;
 use crate::signature::{hmac_sha256, same};
 use crate::{
-    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Polled, Received,
-    Refused, Reply, Secrets, SendError,
+    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Polled,
+    Received, Refused, Reply, Secrets, SendError,
 };
 
 pub const BASE_URL: &str = "https://api.telegram.org";
@@ -143,7 +143,8 @@ impl Adapter for Telegram {
     }
 
     fn verify(&self, received: &Received<'_>, secrets: &Secrets) -> Result<(), Refused> {
-        const REMEDY: &str = "let the gateway set the webhook: it does when the connection is changed or loaded";
+        const REMEDY: &str =
+            "let the gateway set the webhook: it does when the connection is changed or loaded";
         let given = received
             .header("x-telegram-bot-api-secret-token")
             .ok_or_else(|| Refused::new("the header X-Telegram-Bot-Api-Secret-Token is missing", REMEDY))?;
@@ -183,9 +184,10 @@ impl Adapter for Telegram {
     ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
         Box::pin(async move {
             let (bot, token) = require(account)?;
-            let chat = reply.target.get("chat").ok_or_else(|| SendError::Rejected {
-                reason: "the reply has no Telegram chat".to_owned(),
-            })?;
+            let chat = reply
+                .target
+                .get("chat")
+                .ok_or_else(|| SendError::Rejected { reason: "the reply has no Telegram chat".to_owned() })?;
             let (client, pace) = (&self.client, &self.pace);
             Errand { client, pace, token, bot: &bot.bot_username, reply, chat }.send(ledger).await
         })

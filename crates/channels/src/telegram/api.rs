@@ -23,7 +23,9 @@ pub(super) struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The group goes by another id now.
-    Moved { chat: String },
+    Moved {
+        chat: String,
+    },
     /// The markup cannot be read; without it the text may be taken.
     Markup,
     Failed(SendError),

@@ -23,7 +23,8 @@ impl Client {
         }
         let path = text(&file, "file_path").filter(|path| is_path(path));
         let path = path.ok_or_else(|| rejected("Telegram names no place for the file"))?;
-        let transient = |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
+        let transient =
+            |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
         let response = self.http.get(self.file_url(token, path)).send().await.map_err(transient)?;
         if !response.status().is_success() {
             return Err(SendError::Transient { reason: format!("HTTP {}", response.status()) });

@@ -46,7 +46,8 @@ fn in_a_group_only_a_mention_or_an_answer_counts() {
     assert_eq!((mentioned.text.as_str(), mentioned.conversation_key.as_str()), ("hello", "-100200"));
     assert_eq!(mentioned.reply_to.get("answers"), Some("3"));
     let mut answer = in_group("and now?");
-    answer["reply_to_message"] = json!({"message_id": 2, "from": {"id": 1, "is_bot": true, "username": "ada_bot"}});
+    answer["reply_to_message"] =
+        json!({"message_id": 2, "from": {"id": 1, "is_bot": true, "username": "ada_bot"}});
     assert_eq!(said(&update(answer)).text, "and now?");
 }
 
@@ -57,7 +58,10 @@ fn a_topic_is_a_conversation_of_its_own_and_a_thread_of_answers_is_not() {
     assert_eq!(said(&update(message.clone())).conversation_key, "-100200");
     message["is_topic_message"] = json!(true);
     let message = said(&update(message));
-    assert_eq!((message.conversation_key.as_str(), message.reply_to.get("thread")), ("-100200:42", Some("42")));
+    assert_eq!(
+        (message.conversation_key.as_str(), message.reply_to.get("thread")),
+        ("-100200:42", Some("42"))
+    );
 }
 
 #[test]
@@ -67,7 +71,10 @@ fn files_are_named_and_the_largest_photo_is_taken() {
     message["caption"] = json!("look");
     message["photo"] = json!([{"file_id": "s", "width": 90, "height": 90}, {"file_id": "l", "width": 900, "height": 900, "file_size": 5}]);
     let photo = said(&update(message.clone()));
-    assert_eq!((photo.text.as_str(), photo.attachments[0].reference.as_str()), ("look\n[attached photo that you cannot open]", "l"));
+    assert_eq!(
+        (photo.text.as_str(), photo.attachments[0].reference.as_str()),
+        ("look\n[attached photo that you cannot open]", "l")
+    );
     message.as_object_mut().unwrap().remove("photo");
     message["document"] = json!({"file_id": "d", "file_name": "a.pdf", "mime_type": "application/pdf"});
     assert_eq!(said(&update(message)).text, "look\n[attached document that you cannot open: a.pdf]");

@@ -86,7 +86,8 @@ impl Errand<'_> {
             message["message_thread_id"] = json!(thread);
         }
         if let Some(answers) = number(self.reply, "answers").filter(|_| first) {
-            message["reply_parameters"] = json!({ "message_id": answers, "allow_sending_without_reply": true });
+            message["reply_parameters"] =
+                json!({ "message_id": answers, "allow_sending_without_reply": true });
         }
         message
     }

@@ -72,16 +72,18 @@ pub(super) fn plain(meaning: Meaning) -> SendError {
         Meaning::Failed(error) => error,
         Meaning::Pause => SendError::RetryAfter { after: Duration::from_secs(10) },
         Meaning::WindowClosed => SendError::Rejected { reason: "the 24-hour window has closed".to_owned() },
-        Meaning::IdNotTaken => {
-            SendError::Rejected { reason: "WhatsApp does not take the person's id, and no number is known".to_owned() }
-        }
+        Meaning::IdNotTaken => SendError::Rejected {
+            reason: "WhatsApp does not take the person's id, and no number is known".to_owned(),
+        },
     }
 }
 
 fn number<'a>(account: &Account<'a>) -> Result<&'a WhatsAppSnapshot, SendError> {
     match &account.connection.channel {
         ChannelSnapshot::WhatsApp(number) => Ok(number),
-        _ => Err(SendError::Rejected { reason: "the ChannelConnection is not for WhatsApp any more".to_owned() }),
+        _ => Err(SendError::Rejected {
+            reason: "the ChannelConnection is not for WhatsApp any more".to_owned(),
+        }),
     }
 }
 

@@ -33,7 +33,9 @@ impl Client {
     pub(super) fn is_own(&self, url: &Url) -> bool {
         const HOSTS: [&str; 3] = ["fbsbx.com", "facebook.com", "whatsapp.net"];
         let of_meta = |host: &str| {
-            HOSTS.iter().any(|own| host == *own || host.strip_suffix(own).is_some_and(|rest| rest.ends_with('.')))
+            HOSTS
+                .iter()
+                .any(|own| host == *own || host.strip_suffix(own).is_some_and(|rest| rest.ends_with('.')))
         };
         url.scheme() == "https" && url.host_str().is_some_and(of_meta)
             || Url::parse(&self.root).is_ok_and(|root| root.origin() == url.origin())

@@ -44,7 +44,8 @@ pub(super) fn is_about_the_account(code: i64) -> bool {
 }
 
 fn describe(code: i64, error: &Value) -> String {
-    let message = text(&error["error_data"], "details").or_else(|| text(error, "message")).unwrap_or("no reason given");
+    let message =
+        text(&error["error_data"], "details").or_else(|| text(error, "message")).unwrap_or("no reason given");
     printable(&format!("WhatsApp error {code}: {message}"))
 }
 

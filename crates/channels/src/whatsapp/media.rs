@@ -52,7 +52,8 @@ impl Client {
         }
         let url = text(&media, "url").and_then(|url| Url::parse(url).ok()).filter(|url| self.is_own(url));
         let url = url.ok_or_else(|| rejected("the address of the file is not one of Meta's"))?;
-        let transient = |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
+        let transient =
+            |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
         let request = self.http.get(url).bearer_auth(token.expose_secret());
         let response = request.send().await.map_err(transient)?;
         match response.status() {

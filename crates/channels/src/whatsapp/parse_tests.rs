@@ -39,7 +39,9 @@ fn one(change: Value) -> Event {
 
 #[test]
 fn a_message_is_known_by_the_persons_id_and_keeps_the_number() {
-    let Event::Message { account, message, contact: Some(contact) } = one(messages(&text_message())) else { panic!() };
+    let Event::Message { account, message, contact: Some(contact) } = one(messages(&text_message())) else {
+        panic!()
+    };
     assert_eq!((account.id.as_str(), account.parent.as_deref()), ("PN1", Some("WABA1")));
     assert_eq!((message.text.as_str(), message.event_id.as_str()), ("hi 😀", "wamid.1"));
     assert_eq!((message.author_id.as_str(), message.conversation_key.as_str()), ("DE.1", "DE.1"));
@@ -59,7 +61,10 @@ fn a_number_may_be_missing_and_so_may_the_persons_id() {
     let by_number = change("messages", json!({"messages": [text_message()]}));
     let Event::Message { message, contact: Some(contact), .. } = one(by_number) else { panic!() };
     assert_eq!((message.author_id.as_str(), contact.user_id), ("491701234567", None));
-    assert_eq!(one(change("messages", json!({"messages": [without_number]}))), Event::Ignored("ignored_incomplete"));
+    assert_eq!(
+        one(change("messages", json!({"messages": [without_number]}))),
+        Event::Ignored("ignored_incomplete")
+    );
 }
 
 #[test]
@@ -99,23 +104,32 @@ fn statuses_carry_what_was_sent_along_and_what_is_charged() {
     assert_eq!(delivered.pricing.unwrap()["category"], "service");
     let mut failed = status("failed");
     failed["errors"] = json!([{"code": 131_026, "title": "Message undeliverable"}]);
-    let Event::Status { status: failed, .. } = one(change("messages", json!({"statuses": [failed]}))) else { panic!() };
+    let Event::Status { status: failed, .. } = one(change("messages", json!({"statuses": [failed]}))) else {
+        panic!()
+    };
     assert_eq!(failed.failure.as_deref(), Some("WhatsApp error 131026: Message undeliverable"));
     let mut general = status("sent");
     general["pricing"]["category"] = json!("general_purpose_ai");
     let events = delivery(&[change("messages", json!({"statuses": [general]}))]);
     assert!(matches!(&events[..], [Event::Status { .. }, Event::Restricted { .. }]), "{events:?}");
-    assert_eq!(one(change("messages", json!({"statuses": [status("warp")]}))), Event::Ignored("ignored_status"));
+    assert_eq!(
+        one(change("messages", json!({"statuses": [status("warp")]}))),
+        Event::Ignored("ignored_status")
+    );
 }
 
 #[test]
 fn ids_rotate_and_numbers_change() {
-    let update = json!({"user_id_update": [{"wa_id": "49", "user_id": {"previous": "DE.1", "current": "DE.2"}}]});
+    let update =
+        json!({"user_id_update": [{"wa_id": "49", "user_id": {"previous": "DE.1", "current": "DE.2"}}]});
     let Event::Renamed { previous, current, .. } = one(change("user_id_update", update)) else { panic!() };
     assert_eq!((previous.user_id.as_deref(), current.user_id.as_deref()), (Some("DE.1"), Some("DE.2")));
     let moved = json!({"from": "49", "id": "wamid.1", "type": "system",
         "system": {"type": "user_changed_number", "wa_id": "50", "user_id": "DE.3", "body": "moved"}});
-    let Event::Renamed { previous, current, .. } = one(change("messages", json!({"messages": [moved]}))) else { panic!() };
+    let Event::Renamed { previous, current, .. } = one(change("messages", json!({"messages": [moved]})))
+    else {
+        panic!()
+    };
     assert_eq!((previous.phone.as_deref(), current.phone.as_deref()), (Some("49"), Some("50")));
     assert_eq!(current.user_id.as_deref(), Some("DE.3"));
 }
@@ -136,7 +150,8 @@ fn one_bad_change_of_a_hundred_spoils_none_of_the_others() {
 
 #[test]
 fn what_concerns_the_account_concerns_all_its_numbers() {
-    let Event::Restricted { account, reason } = one(change("account_update", json!({"event": "ACCOUNT_VIOLATION"})))
+    let Event::Restricted { account, reason } =
+        one(change("account_update", json!({"event": "ACCOUNT_VIOLATION"})))
     else {
         panic!()
     };
@@ -147,7 +162,16 @@ fn what_concerns_the_account_concerns_all_its_numbers() {
 
 #[test]
 fn nothing_authentic_is_refused() {
-    for odd in ["", "{", "null", "[]", "7", "{}", r#"{"object":"page"}"#, r#"{"object":"whatsapp_business_account"}"#] {
+    for odd in [
+        "",
+        "{",
+        "null",
+        "[]",
+        "7",
+        "{}",
+        r#"{"object":"page"}"#,
+        r#"{"object":"whatsapp_business_account"}"#,
+    ] {
         let events = parse(&Bytes::from(odd));
         assert!(matches!(events[..], [Event::Ignored(_)]), "{odd}: {events:?}");
     }

@@ -64,7 +64,8 @@ fn file(kind: &str, body: &Value) -> (String, Vec<Attachment>) {
 }
 
 fn location(body: &Value) -> String {
-    let place = [text(body, "name"), text(body, "address")].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let place =
+        [text(body, "name"), text(body, "address")].into_iter().flatten().collect::<Vec<_>>().join(", ");
     match (body["latitude"].as_f64(), body["longitude"].as_f64()) {
         (Some(latitude), Some(longitude)) => format!("[shared a place: {latitude}, {longitude} {place}]"),
         _ => format!("[shared a place: {place}]"),

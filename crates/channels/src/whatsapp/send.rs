@@ -125,7 +125,9 @@ impl Errand<'_> {
         let answer = answer.map_err(|meaning| self.learn(meaning))?;
         self.pace.worked(self.number_scope());
         let message_id = text(&answer["messages"][0], "id");
-        message_id.map(str::to_owned).ok_or_else(|| SendError::InDoubt { reason: "the answer has no id".to_owned() })
+        message_id
+            .map(str::to_owned)
+            .ok_or_else(|| SendError::InDoubt { reason: "the answer has no id".to_owned() })
     }
 
     async fn to(&self, field: &str, address: &str, message: &Value) -> Result<Value, Meaning> {

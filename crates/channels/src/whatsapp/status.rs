@@ -45,7 +45,9 @@ pub(super) fn read(account: &AccountId, report: &Value, events: &mut Vec<Event>)
              which its terms restrict"
         )));
     }
-    if let Some(error) = error.filter(|error| error["code"].as_i64().is_some_and(errors::is_about_the_account)) {
+    if let Some(error) =
+        error.filter(|error| error["code"].as_i64().is_some_and(errors::is_about_the_account))
+    {
         events.push(restricted(describe(error)));
     }
 }

@@ -14,8 +14,7 @@ pub(super) fn verify(received: &Received<'_>, secret: &SecretString) -> Result<(
     let given = received
         .header("x-hub-signature-256")
         .ok_or_else(|| refuse("the header X-Hub-Signature-256 is missing"))?;
-    let expected =
-        hmac_sha256(secret, received.body).ok_or_else(|| refuse("the app secret is blank"))?;
+    let expected = hmac_sha256(secret, received.body).ok_or_else(|| refuse("the app secret is blank"))?;
     if same(&format!("sha256={expected}"), given) {
         Ok(())
     } else {
@@ -28,7 +27,8 @@ pub(super) fn handshake(query: &str, token: &SecretString) -> Result<String, Ref
     const REMEDY: &str = "enter the verify token of the Secret as it is in the Meta app's webhook settings";
     let url = Url::parse(&format!("http://query/?{query}"))
         .map_err(|_| Refused::new("the query cannot be read", REMEDY))?;
-    let value = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let value =
+        |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     if value("hub.mode").as_deref() != Some("subscribe") {
         return Err(Refused::new("hub.mode is not subscribe", REMEDY));
     }
@@ -65,7 +65,8 @@ mod tests {
     fn the_vector_of_the_official_client_is_accepted_and_nothing_near_it() {
         let secret = "konstruct-app-secret";
         assert!(check(Some(SIGNATURE), BODY, secret));
-        let reencoded = serde_json::from_slice::<serde_json::Value>(BODY).unwrap().to_string().replace('ö', "\\u00f6");
+        let reencoded =
+            serde_json::from_slice::<serde_json::Value>(BODY).unwrap().to_string().replace('ö', "\\u00f6");
         let escaped = "{\"hello\":\"w\\u00f6rld \\ud83d\\ude00\"}";
         let mut changed = BODY.to_vec();
         changed[2] ^= 1;

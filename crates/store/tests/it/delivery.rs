@@ -8,7 +8,14 @@ use uuid::Uuid;
 use crate::world::World;
 
 fn status(progress: Progress, part: Option<ReplyPart>) -> DeliveryStatus {
-    DeliveryStatus { message_id: "wamid.1".to_owned(), progress, at: Some(1), part, pricing: None, failure: None }
+    DeliveryStatus {
+        message_id: "wamid.1".to_owned(),
+        progress,
+        at: Some(1),
+        part,
+        pricing: None,
+        failure: None,
+    }
 }
 
 fn person(user_id: Option<&str>, phone: Option<&str>) -> Contact {
@@ -65,13 +72,23 @@ async fn a_person_keeps_their_key_through_all_changes_and_a_window_never_shrinks
     assert_eq!(gateway.meet(acme, &web, &by_number).await.unwrap(), "49");
     let with_id = Contact { window_until: Some(1_000), ..person(Some("DE.1"), Some("49")) };
     assert_eq!(gateway.meet(acme, &web, &with_id).await.unwrap(), "49");
-    assert!(gateway.rename(acme, &web, &person(Some("DE.1"), None), &person(Some("DE.2"), Some("50"))).await.unwrap());
+    assert!(
+        gateway
+            .rename(acme, &web, &person(Some("DE.1"), None), &person(Some("DE.2"), Some("50")))
+            .await
+            .unwrap()
+    );
     let now = gateway.contact(acme, &web, "49").await.unwrap().unwrap();
-    assert_eq!((now.user_id.as_deref(), now.phone.as_deref(), now.window_until), (Some("DE.2"), Some("50"), Some(2_000)));
+    assert_eq!(
+        (now.user_id.as_deref(), now.phone.as_deref(), now.window_until),
+        (Some("DE.2"), Some("50"), Some(2_000))
+    );
     // The old number and the old id belong to others now.
     assert_eq!(gateway.meet(acme, &web, &person(Some("DE.9"), Some("49"))).await.unwrap(), "DE.9");
     assert_eq!(gateway.meet(acme, &web, &person(None, Some("51"))).await.unwrap(), "51");
-    assert!(!gateway.rename(acme, &web, &person(Some("nobody"), None), &person(Some("x"), None)).await.unwrap());
+    assert!(
+        !gateway.rename(acme, &web, &person(Some("nobody"), None), &person(Some("x"), None)).await.unwrap()
+    );
     assert_eq!(gateway.contact(world.globex.id, &web, "49").await.unwrap(), None);
 }
 

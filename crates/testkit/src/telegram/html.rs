@@ -1,7 +1,22 @@
 //! Telegram's HTML: what people read of it, or why it cannot be read.
 
-const TAGS: [&str; 15] =
-    ["b", "strong", "i", "em", "u", "ins", "s", "strike", "del", "code", "pre", "a", "blockquote", "tg-spoiler", "span"];
+const TAGS: [&str; 15] = [
+    "b",
+    "strong",
+    "i",
+    "em",
+    "u",
+    "ins",
+    "s",
+    "strike",
+    "del",
+    "code",
+    "pre",
+    "a",
+    "blockquote",
+    "tg-spoiler",
+    "span",
+];
 
 pub(super) fn plain(html: &str) -> Result<String, String> {
     let mut open: Vec<String> = Vec::new();

@@ -37,7 +37,11 @@ pub(super) fn call(state: &mut Inner, bot: &Bot, method: &str, arguments: &Map<S
             chat(state, bot, arguments)?;
             let known = ["typing", "upload_photo", "upload_document", "find_location", "choose_sticker"];
             let action = arguments.get("action").and_then(Value::as_str).unwrap_or_default();
-            if known.contains(&action) { Ok(json!(true)) } else { Err(bad("wrong parameter action in request")) }
+            if known.contains(&action) {
+                Ok(json!(true))
+            } else {
+                Err(bad("wrong parameter action in request"))
+            }
         }
         "answerCallbackQuery" => match arguments.get("callback_query_id") {
             Some(Value::String(_)) => Ok(json!(true)),
@@ -132,9 +136,8 @@ fn too_fast(state: &mut Inner, bot: &Bot, chat_id: i64) -> Option<u64> {
     };
     let limited = state.limit_rate;
     let posts = state.posts.entry((bot.username.clone(), chat_id)).or_default();
-    let over = |(time, most): &(Duration, usize)| {
-        posts.iter().filter(|at| at.elapsed() < *time).count() >= *most
-    };
+    let over =
+        |(time, most): &(Duration, usize)| posts.iter().filter(|at| at.elapsed() < *time).count() >= *most;
     if limited && limits.iter().any(over) {
         return Some(3);
     }
@@ -145,7 +148,9 @@ fn too_fast(state: &mut Inner, bot: &Bot, chat_id: i64) -> Option<u64> {
 fn get_file(state: &Inner, arguments: &Map<String, Value>) -> Answer {
     let id = arguments.get("file_id").and_then(Value::as_str).unwrap_or_default();
     let bytes = state.files.get(id).ok_or_else(|| bad("invalid file_id"))?;
-    Ok(json!({ "file_id": id, "file_unique_id": id, "file_size": bytes.len(), "file_path": format!("documents/{id}") }))
+    Ok(
+        json!({ "file_id": id, "file_unique_id": id, "file_size": bytes.len(), "file_path": format!("documents/{id}") }),
+    )
 }
 
 /// Given as a number or, in a form, as its digits.

@@ -91,7 +91,11 @@ fn find(state: &State, segment: &str) -> Option<Bot> {
 }
 
 /// JSON, a form or a query. `None` when the body says that it is JSON and is not.
-fn arguments(query: &HashMap<String, String>, headers: &HeaderMap, body: &Bytes) -> Option<Map<String, Value>> {
+fn arguments(
+    query: &HashMap<String, String>,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Option<Map<String, Value>> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let mut arguments: Map<String, Value> =
         query.iter().map(|(name, value)| (name.clone(), json!(value))).collect();

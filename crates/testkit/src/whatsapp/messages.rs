@@ -37,7 +37,8 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
         }
         "template" => {
             let name = text(body, "name").ok_or((100, "The parameter template['name'] is required."))?;
-            text(&body["language"], "code").ok_or((100, "The parameter template['language'] is required."))?;
+            text(&body["language"], "code")
+                .ok_or((100, "The parameter template['language'] is required."))?;
             if !number.templates.iter().any(|template| template == name) {
                 return Err((132_001, "Template name does not exist in the translation"));
             }

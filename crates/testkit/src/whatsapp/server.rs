@@ -90,7 +90,8 @@ async fn media(
         Err(answer) => return answer,
     };
     let state_now = state.lock();
-    let owned = |of: &str| of == number.phone_number_id && query.get("phone_number_id").is_none_or(|id| id == of);
+    let owned =
+        |of: &str| of == number.phone_number_id && query.get("phone_number_id").is_none_or(|id| id == of);
     let Some(media) = state_now.media.get(&id).filter(|media| owned(&media.phone_number_id)) else {
         return refused(100, "Object with this ID does not exist");
     };
@@ -104,11 +105,7 @@ async fn media(
     .into_response()
 }
 
-async fn file(
-    Extract(state): Extract<Arc<State>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
+async fn file(Extract(state): Extract<Arc<State>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let fault = fault(&state, "files");
     if let Some(answer) = before(fault.as_ref()).await {
         return answer;
@@ -157,9 +154,10 @@ fn authorised(
     if of_token.peek().is_none() {
         return Err(refused(190, "Invalid OAuth access token"));
     }
-    of_token.find(|number| is_it(number)).cloned().ok_or_else(|| {
-        refused(100, "Object does not exist, cannot be loaded due to missing permissions")
-    })
+    of_token
+        .find(|number| is_it(number))
+        .cloned()
+        .ok_or_else(|| refused(100, "Object does not exist, cannot be loaded due to missing permissions"))
 }
 
 fn is_version(text: &str) -> bool {
