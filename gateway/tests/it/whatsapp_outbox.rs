@@ -1,5 +1,7 @@
 //! WhatsApp, out: replies reach the person, once each, or say why not.
 
+use std::time::Duration;
+
 use konstruct_domain::Kind;
 use konstruct_domain::observation::Observation;
 use konstruct_testkit::fault::CallFault;
@@ -137,6 +139,20 @@ async fn what_meta_refuses_for_now_is_sent_later_and_once() {
     })
     .await;
     assert_eq!(scene.world.whatsapp.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn many_replies_to_one_person_are_paced_and_keep_their_order() {
+    let scene = Scene::start(false).await;
+    // What comes faster than this is refused.
+    scene.world.whatsapp.limit_rate(Duration::from_secs(6), 4);
+    for number in 0..5 {
+        scene.ask("and?").await;
+        scene.world.answer(&scene.tenant, &number.to_string()).await;
+    }
+    scene.outbox_is("sent").await;
+    let texts: Vec<_> = scene.world.whatsapp.sent().into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["0", "1", "2", "3", "4"]);
 }
 
 #[tokio::test]

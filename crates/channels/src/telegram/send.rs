@@ -14,8 +14,8 @@ use crate::pace::{Pace, Rate};
 use crate::parts::{self, Doubt};
 use crate::{Failure, Ledger, Reply, SendError};
 
-/// Over all chats of a bot.
-const BOT: Rate = Rate { every: Duration::from_micros(33_334), burst: 30 };
+/// Over all chats of a bot: thirty a second.
+const BOT: Rate = Rate { every: Duration::from_millis(42), burst: 6 };
 const CHAT: Rate = Rate { every: Duration::from_secs(1), burst: 2 };
 /// Twenty a minute.
 const GROUP: Rate = Rate { every: Duration::from_secs(3), burst: 5 };

@@ -40,7 +40,7 @@ assert (media.mime_type, media.file_size) == ("image/png", 5), media
 content = httpx.get(media.url, headers={"Authorization": f"Bearer {told['token']}"}, trust_env=False)
 assert content.content == b"bytes"
 
-refused(errors.AuthException, lambda: client("EAA-wrong").send_message(to=told["phone"], text="x"))
+refused(errors.ExpiredAccessToken, lambda: client("EAA-wrong").send_message(to=told["phone"], text="x"))
 refused(errors.ReEngagementMessage, lambda: wa.send_message(to="49999999999", text="window is closed"))
 refused(errors.WhatsAppError, lambda: wa.send_message(to=told["phone"], text="x" * 4097))
 refused(errors.WhatsAppError, lambda: wa.send_image(to=told["phone"], image="https://a.example/x.png"))
