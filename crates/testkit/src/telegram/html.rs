@@ -41,15 +41,14 @@ pub(super) fn plain(html: &str) -> Result<String, String> {
             }
         } else {
             let entities = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>'), ("&quot;", '"')];
-            match entities.into_iter().find(|(entity, _)| rest.starts_with(entity)) {
-                Some((entity, character)) => {
-                    plain.push(character);
-                    rest = &rest[entity.len()..];
-                }
-                None => {
-                    plain.push('&');
-                    rest = &rest[1..];
-                }
+            if let Some((entity, character)) =
+                entities.into_iter().find(|(entity, _)| rest.starts_with(entity))
+            {
+                plain.push(character);
+                rest = &rest[entity.len()..];
+            } else {
+                plain.push('&');
+                rest = &rest[1..];
             }
         }
     }

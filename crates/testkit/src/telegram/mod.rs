@@ -85,16 +85,16 @@ impl TelegramDouble {
 
     /// A text of a person in their private chat with a bot, as an update. A bot without a webhook gets it when it asks.
     pub fn message(&self, username: &str, person: i64, text: &str) -> Value {
-        self.update(username, json!({ "id": person, "type": "private" }), person, text)
+        self.update(username, &json!({ "id": person, "type": "private" }), person, text)
     }
 
     /// A text in a group.
     pub fn group_message(&self, username: &str, group: i64, person: i64, text: &str) -> Value {
-        self.update(username, json!({ "id": group, "type": "supergroup", "title": "Group" }), person, text)
+        self.update(username, &json!({ "id": group, "type": "supergroup", "title": "Group" }), person, text)
     }
 
-    fn update(&self, username: &str, chat: Value, person: i64, text: &str) -> Value {
-        self.state.lock().update(username, &chat, person, text)
+    fn update(&self, username: &str, chat: &Value, person: i64, text: &str) -> Value {
+        self.state.lock().update(username, chat, person, text)
     }
 
     /// Waits until so many messages were sent.

@@ -8,7 +8,8 @@ use super::state::{Inner, Number, SentMessage};
 const TEXT_MAX: usize = 4_096;
 const CALLBACK_MAX: usize = 512;
 
-type Refusal = (i64, &'static str);
+/// Code and words.
+pub(super) type Refusal = (i64, &'static str);
 
 pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Result<Value, Refusal> {
     if message["messaging_product"] != "whatsapp" {

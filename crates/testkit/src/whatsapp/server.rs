@@ -14,7 +14,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::messages;
+use super::messages::{self, Refusal};
 use super::state::{Number, State};
 use crate::fault::CallFault;
 
@@ -48,7 +48,7 @@ async fn send(
     }
     let number = match authorised(&state, &headers, |number| number.phone_number_id == id) {
         Ok(number) => number,
-        Err(answer) => return answer,
+        Err((code, message)) => return refused(code, message),
     };
     let Ok(message) = serde_json::from_slice::<Value>(&body) else {
         return refused(100, "Invalid parameter");
@@ -71,7 +71,7 @@ async fn phone_numbers(
     }
     match authorised(&state, &headers, |number| number.waba_id == id) {
         Ok(number) => Json(json!({ "data": [{ "id": number.phone_number_id }] })).into_response(),
-        Err(answer) => answer,
+        Err((code, message)) => refused(code, message),
     }
 }
 
@@ -87,7 +87,7 @@ async fn media(
     }
     let number = match authorised(&state, &headers, |_| true) {
         Ok(number) => number,
-        Err(answer) => return answer,
+        Err((code, message)) => return refused(code, message),
     };
     let state_now = state.lock();
     let owned =
@@ -110,8 +110,8 @@ async fn file(Extract(state): Extract<Arc<State>>, Path(id): Path<String>, heade
     if let Some(answer) = before(fault.as_ref()).await {
         return answer;
     }
-    if let Err(answer) = authorised(&state, &headers, |_| true) {
-        return answer;
+    if let Err((code, message)) = authorised(&state, &headers, |_| true) {
+        return refused(code, message);
     }
     match state.lock().media.get(&id) {
         Some(media) => {
@@ -145,19 +145,17 @@ fn authorised(
     state: &State,
     headers: &HeaderMap,
     is_it: impl Fn(&Number) -> bool,
-) -> Result<Number, Response> {
+) -> Result<Number, Refusal> {
     let bearer =
         headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let state = state.lock();
-    let mut of_token =
-        state.numbers.iter().filter(|number| Some(number.access_token.as_str()) == bearer).peekable();
-    if of_token.peek().is_none() {
-        return Err(refused(190, "Invalid OAuth access token"));
+    let of_token = |number: &&Number| Some(number.access_token.as_str()) == bearer;
+    if !state.numbers.iter().any(|number| of_token(&number)) {
+        return Err((190, "Invalid OAuth access token"));
     }
-    of_token
-        .find(|number| is_it(number))
-        .cloned()
-        .ok_or_else(|| refused(100, "Object does not exist, cannot be loaded due to missing permissions"))
+    let wanted = state.numbers.iter().filter(of_token).find(|number| is_it(number));
+    let missing = (100, "Object does not exist, cannot be loaded due to missing permissions");
+    wanted.cloned().ok_or(missing)
 }
 
 fn is_version(text: &str) -> bool {
