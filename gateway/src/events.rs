@@ -9,9 +9,11 @@ use konstruct_domain::delivery::{Contact, DeliveryStatus};
 use konstruct_domain::message::InboundMessage;
 use konstruct_queue::Signal;
 use konstruct_store::Reported;
+use tokio::time::timeout;
 
 use crate::app::App;
 use crate::connection::Connection;
+use crate::intake::COMMIT_TIMEOUT;
 use crate::receive::Entry;
 use crate::refusal::Refusal;
 use crate::registry::Owner;
@@ -119,8 +121,8 @@ impl Task<'_> {
     ) -> Result<&'static str, Refusal> {
         if let Some(contact) = contact {
             // Before the message: whoever answers it must know how.
-            let key = self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact).await;
-            let key = key.map_err(|error| unstored(connection, &error))?;
+            let meet = self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact);
+            let key = stored(connection, meet).await?;
             message.reply_to.set("contact", &key);
             message.conversation_key = key;
         }
@@ -137,8 +139,8 @@ impl Task<'_> {
         status: &DeliveryStatus,
     ) -> Result<&'static str, Refusal> {
         let tenant = connection.tenant;
-        let recorded = self.app.store.record_status(tenant, &connection.snapshot.name, status).await;
-        match recorded.map_err(|error| unstored(connection, &error))? {
+        let record = self.app.store.record_status(tenant, &connection.snapshot.name, status);
+        match stored(connection, record).await? {
             Reported::Nothing => Ok("status_known"),
             Reported::Progress => Ok("status"),
             Reported::ReplyResolved => {
@@ -156,8 +158,7 @@ impl Task<'_> {
         current: &Contact,
     ) -> Result<&'static str, Refusal> {
         let (tenant, name) = (connection.tenant, &connection.snapshot.name);
-        let renamed = self.app.store.rename(tenant, name, previous, current).await;
-        let known = renamed.map_err(|error| unstored(connection, &error))?;
+        let known = stored(connection, self.app.store.rename(tenant, name, previous, current)).await?;
         Ok(if known { "renamed" } else { "ignored_unknown_person" })
     }
 
@@ -192,7 +193,21 @@ impl Task<'_> {
     }
 }
 
-fn unstored(connection: &Connection, error: &konstruct_store::Error) -> Refusal {
-    tracing::warn!(tenant = %connection.tenant, connection = connection.name(), %error, "what a delivery says was not stored");
-    Refusal::Unavailable
+/// What a delivery says is stored in time, or the delivery is to come again.
+async fn stored<T>(
+    connection: &Connection,
+    work: impl Future<Output = Result<T, konstruct_store::Error>>,
+) -> Result<T, Refusal> {
+    let (tenant, name) = (connection.tenant, connection.name());
+    match timeout(COMMIT_TIMEOUT, work).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            tracing::warn!(%tenant, connection = name, %error, "what a delivery says was not stored");
+            Err(Refusal::Unavailable)
+        }
+        Err(_) => {
+            tracing::warn!(%tenant, connection = name, "storing what a delivery says took too long");
+            Err(Refusal::Unavailable)
+        }
+    }
 }

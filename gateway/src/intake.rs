@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 
 /// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
 /// repeats the delivery.
-const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
+pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(

@@ -8,6 +8,7 @@ use crate::{Adapter, slack, telegram, webchat, whatsapp};
 /// How the platforms are reached, and the secrets of the platform's own apps. Each channel has flags of its own.
 /// The default is the real platforms, without an app of ours.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[group(skip)]
 pub struct Settings {
     #[command(flatten)]
     pub slack: slack::Settings,

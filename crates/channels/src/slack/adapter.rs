@@ -22,6 +22,7 @@ pub const BASE_URL: &str = "https://slack.com/api";
 const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
 
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Settings {
     /// Slack's Web API.
     #[arg(long = "slack-base-url", env = "KONSTRUCT_SLACK_BASE_URL", default_value = BASE_URL, id = "slack_base_url")]

@@ -30,6 +30,7 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(35);
 const POLL_MAX: usize = 100;
 
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Settings {
     /// Telegram's Bot API.
     #[arg(long = "telegram-base-url", env = "KONSTRUCT_TELEGRAM_BASE_URL", default_value = BASE_URL, id = "telegram_base_url")]

@@ -25,6 +25,7 @@ pub const BASE_URL: &str = "https://graph.facebook.com";
 pub const GRAPH_VERSION: &str = "v26.0";
 
 #[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
 pub struct Settings {
     /// Meta's Graph API.
     #[arg(long = "whatsapp-base-url", env = "KONSTRUCT_WHATSAPP_BASE_URL", default_value = BASE_URL, id = "whatsapp_base_url")]
