@@ -129,31 +129,29 @@ begin
 
         return query
         with arrived as materialized (
-            select a.* from unnest(tenants, conversations, connections, event_ids, message_ids, authors, bodies, payloads)
+            select a.*, exists (select from konstruct.conversation c
+                                where c.tenant_id = chosen and c.conversation_id = a.conversation) as joined
+            from unnest(tenants, conversations, connections, event_ids, message_ids, authors, bodies, payloads)
                 with ordinality as a (tenant, conversation, connection, event, message, author, body, payload, place)
             where a.tenant = chosen
-        ), addressed as materialized (
-            select distinct on (a.connection, a.event) a.* from arrived a
-            where exists (select from konstruct.conversation c
-                          where c.tenant_id = chosen and c.conversation_id = a.conversation)
-            order by a.connection, a.event, a.place
         ), recorded as (
             insert into konstruct.delivery (tenant_id, conversation_id, connection, event_id, message_id, payload)
-            select chosen, a.conversation, a.connection, a.event, a.message, a.payload from addressed a order by a.place
+            select chosen, a.conversation, a.connection, a.event, a.message, a.payload from arrived a
+            where a.joined order by a.place
             on conflict do nothing
             returning delivery.inbox_id, delivery.connection, delivery.event_id
         ), new as materialized (
-            select a.*, r.inbox_id from recorded r join addressed a on a.connection = r.connection and a.event = r.event_id
+            -- The same delivery twice at once is recorded once, and is the first of them.
+            select r.inbox_id, (select min(a.place) from arrived a
+                                where a.joined and a.connection = r.connection and a.event = r.event_id) as place
+            from recorded r
         ), queued as (
             insert into konstruct.inbox (tenant_id, inbox_id, conversation_id, connection, author_id, body)
-            select chosen, n.inbox_id, n.conversation, n.connection, n.author, n.body from new n order by n.inbox_id
+            select chosen, n.inbox_id, a.conversation, a.connection, a.author, a.body
+            from new n join arrived a on a.place = n.place order by n.inbox_id
         )
-        select a.place, case
-            when exists (select from new n where n.place = a.place) then 'new'
-            when exists (select from konstruct.conversation c
-                         where c.tenant_id = chosen and c.conversation_id = a.conversation) then 'duplicate'
-            else 'not_addressed' end
-        from arrived a;
+        select a.place, case when not a.joined then 'not_addressed' when n.place is null then 'duplicate' else 'new' end
+        from arrived a left join new n on n.place = a.place;
     end loop;
 end
 $$;
@@ -201,5 +199,31 @@ begin
         end if;
     end loop;
     perform set_config('konstruct.tenant', '', true);
+end
+$$;
+
+-- As before, in one function: it runs for each table of each statement.
+create or replace function konstruct.current_tenant() returns uuid
+    language plpgsql stable
+    set search_path = pg_catalog
+as $$
+declare
+    chosen text;
+    bound uuid;
+begin
+    if session_user in ('konstruct_operator', 'konstruct_gateway', 'konstruct_ai_gateway') then
+        chosen := current_setting('konstruct.tenant', true);
+        if chosen is null or chosen = '' then
+            raise exception 'no tenant is chosen in this transaction'
+                using errcode = 'insufficient_privilege',
+                    hint = 'begin with select set_config(''konstruct.tenant'', <tenant id>, true)';
+        end if;
+        return chosen::uuid;
+    end if;
+    select r.tenant_id into bound from konstruct.tenant_role r where r.role_name = session_user;
+    if bound is null then
+        raise exception 'role % belongs to no tenant', session_user using errcode = 'insufficient_privilege';
+    end if;
+    return bound;
 end
 $$;

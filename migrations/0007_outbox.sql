@@ -3,6 +3,7 @@
 create table konstruct.outbox_sent (
     tenant_id uuid not null default konstruct.current_tenant(),
     reply_id uuid not null,
+    outbox_seq bigint not null,
     conversation_id uuid not null,
     connection text not null,
     platform_message_id text,
@@ -17,8 +18,8 @@ call konstruct.isolate(array['outbox_sent']);
 alter table konstruct.outbox no force row level security;
 alter table konstruct.outbox_sent no force row level security;
 insert into konstruct.outbox_sent
-        (tenant_id, reply_id, conversation_id, connection, platform_message_id, attempt, created_at, sent_at)
-    select tenant_id, reply_id, conversation_id, connection, platform_message_id, attempt, created_at, coalesce(sent_at, created_at)
+        (tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at, sent_at)
+    select tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at, coalesce(sent_at, created_at)
     from konstruct.outbox where state = 'sent' order by outbox_seq;
 delete from konstruct.outbox where state = 'sent';
 alter table konstruct.outbox force row level security;
@@ -58,11 +59,11 @@ begin
             using unnest(tenants, replies, fences, message_ids) as s (tenant, reply, fence, message_id)
             where s.tenant = chosen and o.tenant_id = chosen and o.reply_id = s.reply and o.fence = s.fence
             and o.state = 'pending'
-            returning o.reply_id, o.conversation_id, o.connection, o.attempt, o.created_at, s.message_id
+            returning o.reply_id, o.outbox_seq, o.conversation_id, o.connection, o.attempt, o.created_at, s.message_id
         )
         insert into konstruct.outbox_sent
-            (tenant_id, reply_id, conversation_id, connection, platform_message_id, attempt, created_at)
-        select chosen, g.reply_id, g.conversation_id, g.connection, g.message_id, g.attempt, g.created_at from gone g
+            (tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at)
+        select chosen, g.reply_id, g.outbox_seq, g.conversation_id, g.connection, g.message_id, g.attempt, g.created_at from gone g
         returning outbox_sent.reply_id;
     end loop;
 end

@@ -104,18 +104,22 @@ impl<T, R> fmt::Debug for Batcher<T, R> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
-    use std::time::Duration;
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+    use tokio::task::yield_now;
 
     use super::*;
 
-    /// A batcher that notes its batches, takes a while and fails for negative numbers.
-    fn batcher() -> (Batcher<i64, i64>, Arc<Mutex<Vec<usize>>>) {
-        let sizes = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&sizes);
+    /// Notes its batches, commits one for each permit, and fails for negative numbers.
+    fn batcher() -> (Batcher<i64, i64>, Arc<Mutex<Vec<usize>>>, Arc<Semaphore>) {
+        let (sizes, permits) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
+        let (seen, gate) = (Arc::clone(&sizes), Arc::clone(&permits));
         let commit: Commit<i64, i64> = Box::new(move |items: Arc<[i64]>, range: Range<usize>| {
             seen.lock().unwrap().push(range.len());
+            let gate = Arc::clone(&gate);
             Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                gate.acquire().await.unwrap().forget();
                 let items = &items[range];
                 if items.iter().any(|item| *item < 0) {
                     return Err(Error::Corrupt("negative".to_owned()));
@@ -123,27 +127,34 @@ mod tests {
                 Ok(items.iter().map(|item| item * 2).collect())
             })
         });
-        (Batcher::new(commit), sizes)
+        (Batcher::new(commit), sizes, permits)
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_comes_during_a_commit_is_committed_together() {
-        let (batcher, sizes) = batcher();
-        let first = batcher.submit(1);
+        let (batcher, sizes, permits) = batcher();
         let later = async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            futures::future::join_all((2..=11).map(|item| batcher.submit(item))).await
+            while sizes.lock().unwrap().is_empty() {
+                yield_now().await;
+            }
+            let (results, ()) = tokio::join!(join_all((2..=11).map(|item| batcher.submit(item))), async {
+                // By now all of them have been polled and wait.
+                yield_now().await;
+                permits.add_permits(2);
+            });
+            results
         };
-        let (first, later) = tokio::join!(first, later);
+        let (first, later) = tokio::join!(batcher.submit(1), later);
         assert_eq!(first.unwrap(), 2);
         assert_eq!(later.into_iter().map(Result::unwrap).sum::<i64>(), 130);
         assert_eq!(*sizes.lock().unwrap(), [1, 10]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_poisoned_item_fails_alone() {
-        let (batcher, _) = batcher();
-        let results = futures::future::join_all([1, -1, 3].map(|item| batcher.submit(item))).await;
+        let (batcher, _, permits) = batcher();
+        permits.add_permits(4);
+        let results = join_all([1, -1, 3].map(|item| batcher.submit(item))).await;
         assert!(matches!(results[0], Ok(2)) && matches!(results[2], Ok(6)), "{results:?}");
         assert!(results[1].is_err());
     }

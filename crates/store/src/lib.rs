@@ -33,7 +33,7 @@ pub use history::ChatLine;
 pub use intake::Accepted;
 pub use keyring::{KeyError, Keyring};
 pub use migrate::{RolePasswords, migrate};
-pub use outbox::{DeadLetter, LetterAction, OutboxItem};
+pub use outbox::{DeadLetter, LetterAction, OutboxDepth, OutboxItem};
 pub use snapshot::{Published, Standing, Versioned};
 pub use tenant::{RetainedTenant, TenantRecord};
 pub use turn::{Completed, Turn, TurnOutcome};

@@ -16,7 +16,7 @@ use crate::conversation::held;
 use crate::scan::{Scan, Seen};
 use crate::{Error, Result, Store};
 
-pub use letters::{DeadLetter, LetterAction};
+pub use letters::{DeadLetter, LetterAction, OutboxDepth};
 pub(crate) use sent::{Sent, commit_to};
 
 /// Longer than any try to send may take.

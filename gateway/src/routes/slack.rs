@@ -87,7 +87,7 @@ async fn receive(app: &App, door: Door<'_>, headers: &HeaderMap, body: &[u8]) ->
             Ok(Done::Acknowledged("app_rate_limited"))
         }
         Delivery::Message { account, message } => {
-            take_in(app, door, &account, &message).await.map(Done::Acknowledged)
+            take_in(app, door, &account, &message, body).await.map(Done::Acknowledged)
         }
     }
 }
@@ -97,18 +97,19 @@ async fn take_in(
     door: Door<'_>,
     account: &str,
     message: &InboundMessage,
+    body: &[u8],
 ) -> Result<&'static str, Refusal> {
     match door {
         Door::Shared(_) => {
             let routes = app.registry.routes().ok_or(Refusal::Unavailable)?;
             match routes.shared_slack(account) {
-                Workspace::Connection(connection) => intake::take_in(app, &connection, message).await,
+                Workspace::Connection(connection) => intake::take_in(app, &connection, message, body).await,
                 Workspace::Unknown => Ok("unknown_workspace"),
                 Workspace::Ambiguous => Err(Refusal::Unavailable),
             }
         }
         Door::Own(connection, slack, _) if slack.team_id == account => {
-            intake::take_in(app, connection, message).await
+            intake::take_in(app, connection, message, body).await
         }
         Door::Own(..) => Ok("wrong_workspace"),
     }

@@ -28,7 +28,26 @@ pub enum LetterAction {
     Drop,
 }
 
+/// How much is in a tenant's outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxDepth {
+    pub pending: i64,
+    pub dead: i64,
+}
+
 impl Store {
+    pub async fn outbox_depth(&self, tenant: TenantId) -> Result<OutboxDepth> {
+        let mut transaction = self.begin(tenant).await?;
+        let depth = sqlx::query_as!(
+            OutboxDepth,
+            r#"select count(*) filter (where state = 'pending') as "pending!",
+                 count(*) filter (where state = 'dead') as "dead!" from konstruct.outbox"#
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        Ok(depth)
+    }
+
     pub async fn dead_letters(&self, tenant: TenantId) -> Result<Vec<DeadLetter>> {
         let mut transaction = self.begin(tenant).await?;
         let letters = sqlx::query!(

@@ -4,7 +4,9 @@
 mod dedicated;
 mod isolation;
 mod messages;
+mod plane;
 mod probe;
 mod snapshots;
+mod state_machine;
 mod usage;
 mod world;

@@ -55,7 +55,7 @@ pub(super) async fn say(
         let (connection, _) = chat(&app, &public_id)?;
         let token: Token = token.parse().map_err(|_| Refusal::UnknownToken)?;
         let message = message(&body)?;
-        intake::take_in(&app, &connection, &token.message(message.id, &message.text)).await
+        intake::take_in(&app, &connection, &token.message(message.id, &message.text), &body).await
     };
     let (outcome, response) = match said.await {
         Ok(outcome) => {
