@@ -57,7 +57,7 @@ impl Visitor {
     pub(crate) async fn read(&self, world: &World) -> Result<Vec<Reply>> {
         let Some(token) = &self.token else { return Ok(Vec::new()) };
         let tenant = &world.tenants[self.place.tenant];
-        let conversation = ConversationId::derive(tenant.id, &tenant.web_chat.name, &key(token));
+        let conversation = ConversationId::derive(tenant.id, &tenant.web_chat.name, &key(token)?);
         let lines = world.store.chat_lines(tenant.id, conversation, 0).await?;
         let employee = lines.into_iter().filter(|line| line.speaker == Speaker::Employee);
         // The time is not on the page: nothing is said of how long it took.
@@ -67,6 +67,6 @@ impl Visitor {
 }
 
 /// The token is a secret, so the conversation is kept under its digest.
-fn key(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
+fn key(token: &str) -> Result<String> {
+    Ok(hex::encode(Sha256::digest(Uuid::try_parse(token)?.as_bytes())))
 }

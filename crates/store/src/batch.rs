@@ -78,7 +78,10 @@ async fn commit_all<T: Send + Sync + 'static, R>(batch: Vec<Waiting<T, R>>, comm
                 let _ = answer.send(Ok(result));
             }
         }
-        Err(error) if items.len() == 1 || error.is_unavailable() => {
+        Err(error) if items.len() == 1 => {
+            let _ = answers.into_iter().next().map(|answer| answer.send(Err(error)));
+        }
+        Err(error) if error.is_unavailable() => {
             let error = Arc::new(error);
             for answer in answers {
                 let _ = answer.send(Err(Error::Together(Arc::clone(&error))));

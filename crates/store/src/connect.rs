@@ -37,7 +37,7 @@ pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnect
 pub struct Store {
     pool: PgPool,
     keyring: Keyring,
-    intake: Arc<Batcher<Arrival, Accepted>>,
+    intake: Arc<Batcher<Arrival, Option<Accepted>>>,
     sent: Arc<Batcher<Sent, bool>>,
     outbox_scans: Arc<Mutex<HashMap<TenantId, Scan>>>,
 }
@@ -58,7 +58,7 @@ impl Store {
         })
     }
 
-    pub(crate) fn intake(&self) -> &Batcher<Arrival, Accepted> {
+    pub(crate) fn intake(&self) -> &Batcher<Arrival, Option<Accepted>> {
         &self.intake
     }
 

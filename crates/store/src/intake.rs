@@ -50,22 +50,23 @@ impl Store {
     ) -> Result<Accepted> {
         let arrival = Arrival::new(tenant, connection, message, payload);
         match &connection.pause {
-            None => self.intake().submit(arrival).await,
+            None => self.intake().submit(arrival).await?.ok_or(Error::TenantLeaving),
             Some(pause) => self.accept_in_pause(arrival, connection, pause).await,
         }
     }
 }
 
 /// The commit of a batch, for a pool.
-pub(crate) fn commit_to(pool: PgPool) -> Commit<Arrival, Accepted> {
+pub(crate) fn commit_to(pool: PgPool) -> Commit<Arrival, Option<Accepted>> {
     Box::new(move |arrivals: Arc<[Arrival]>, range: Range<usize>| {
         let pool = pool.clone();
         Box::pin(async move { take_in(&pool, &arrivals[range]).await })
     })
 }
 
-/// One statement: the transaction begins and ends with it.
-async fn take_in(executor: impl PgExecutor<'_>, arrivals: &[Arrival]) -> Result<Vec<Accepted>> {
+/// One statement: the transaction begins and ends with it. None for what was not taken in, because its tenant is being
+/// erased.
+async fn take_in(executor: impl PgExecutor<'_>, arrivals: &[Arrival]) -> Result<Vec<Option<Accepted>>> {
     let column = |part: fn(&Arrival) -> &str| arrivals.iter().map(part).collect::<Vec<&str>>();
     let tenants: Vec<Uuid> = arrivals.iter().map(|a| a.tenant.as_uuid()).collect();
     let conversations: Vec<Uuid> = arrivals.iter().map(|a| a.conversation.as_uuid()).collect();
@@ -92,15 +93,14 @@ async fn take_in(executor: impl PgExecutor<'_>, arrivals: &[Arrival]) -> Result<
     .fetch_all(executor)
     .await?;
     let outcomes: HashMap<i64, String> = outcomes.into_iter().map(|row| (row.place, row.outcome)).collect();
-    (1..).zip(arrivals).map(|(place, arrival)| accepted(arrival, outcomes.get(&place))).collect()
+    Ok((1..).zip(arrivals).map(|(place, arrival)| accepted(arrival, outcomes.get(&place))).collect())
 }
 
-fn accepted(arrival: &Arrival, outcome: Option<&String>) -> Result<Accepted> {
-    match outcome.map(String::as_str) {
-        Some("new") => Ok(Accepted::New { conversation: arrival.conversation, notice: false }),
-        Some("duplicate") => Ok(Accepted::Duplicate),
-        Some("not_addressed") => Ok(Accepted::NotAddressed),
-        Some("leaving") => Err(Error::TenantLeaving),
-        other => Err(Error::Corrupt(format!("an outcome {other:?} of the intake"))),
+fn accepted(arrival: &Arrival, outcome: Option<&String>) -> Option<Accepted> {
+    match outcome?.as_str() {
+        "new" => Some(Accepted::New { conversation: arrival.conversation, notice: false }),
+        "duplicate" => Some(Accepted::Duplicate),
+        "not_addressed" => Some(Accepted::NotAddressed),
+        _ => None,
     }
 }

@@ -18,7 +18,7 @@ impl Store {
     ) -> Result<Accepted> {
         let mut transaction = self.begin(arrival.tenant).await?;
         let mut accepted = take_in(&mut *transaction, std::slice::from_ref(&arrival)).await?;
-        let accepted = accepted.pop().ok_or_else(|| Error::Corrupt("no outcome of the intake".to_owned()))?;
+        let accepted = accepted.pop().flatten().ok_or(Error::TenantLeaving)?;
         let Accepted::New { conversation, .. } = accepted else {
             return Ok(accepted);
         };
