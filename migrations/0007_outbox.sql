@@ -58,7 +58,7 @@ begin
             delete from konstruct.outbox o
             using unnest(tenants, replies, fences, message_ids) as s (tenant, reply, fence, message_id)
             where s.tenant = chosen and o.tenant_id = chosen and o.reply_id = s.reply and o.fence = s.fence
-            and o.state = 'pending'
+            and o.state = 'pending' and o.lease_owner is not null
             returning o.reply_id, o.outbox_seq, o.conversation_id, o.connection, o.attempt, o.created_at, s.message_id
         )
         insert into konstruct.outbox_sent

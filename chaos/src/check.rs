@@ -60,6 +60,8 @@ pub(crate) struct Report {
     replied: usize,
     /// Not acknowledged and yet replied to: the commit was faster than the kill.
     recovered: usize,
+    /// Not acknowledged within the channel's retries, and not replied to: the channel knows, and nothing is promised.
+    refused: BTreeSet<Token>,
     lost: BTreeSet<Token>,
     duplicated: BTreeSet<Token>,
     reordered: BTreeSet<Token>,
@@ -111,7 +113,7 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
             (true, true) => report.replied += 1,
             (true, false) => drop(report.lost.insert(token)),
             (false, true) => report.recovered += 1,
-            (false, false) => {}
+            (false, false) => drop(report.refused.insert(token)),
         }
     }
     report
@@ -140,6 +142,7 @@ impl fmt::Display for Report {
         writeln!(f, "replied       {}", self.replied)?;
         writeln!(f, "recovered     {}", self.recovered)?;
         for (name, tokens) in [
+            ("refused", &self.refused),
             ("lost", &self.lost),
             ("duplicated", &self.duplicated),
             ("reordered", &self.reordered),
@@ -149,7 +152,12 @@ impl fmt::Display for Report {
             tokens.iter().take(10).try_for_each(|token| write!(f, " {token}"))?;
             writeln!(f)?;
         }
-        writeln!(f, "unexpected    {} {:?}", self.unexpected.len(), self.unexpected.iter().take(3).collect::<Vec<_>>())?;
+        writeln!(
+            f,
+            "unexpected    {} {:?}",
+            self.unexpected.len(),
+            self.unexpected.iter().take(3).collect::<Vec<_>>()
+        )?;
         write!(f, "unanswered longest {:.1} s", self.longest)
     }
 }
@@ -176,7 +184,11 @@ mod tests {
     #[test]
     fn what_went_well_is_clean() {
         let messages = [sent("#0-1-1"), sent("#0-1-2"), sent("#2-5-1")];
-        let replies = [reply((0, 1), "I'm an AI.\n\nre #0-1-1"), reply((2, 5), "re #2-5-1"), reply((0, 1), "re #0-1-2")];
+        let replies = [
+            reply((0, 1), "I'm an AI.\n\nre #0-1-1"),
+            reply((2, 5), "re #2-5-1"),
+            reply((0, 1), "re #0-1-2"),
+        ];
         let report = check(&messages, &replies);
         assert!(report.is_clean(), "{report}");
         assert_eq!((report.replied, report.longest), (3, 3.0));

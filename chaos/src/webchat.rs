@@ -42,7 +42,8 @@ impl Visitor {
         let token = match &self.token {
             Some(token) => token.clone(),
             None => {
-                let started = world.http.post(&conversations).json(&json!({})).send().await?.error_for_status()?;
+                let started =
+                    world.http.post(&conversations).json(&json!({})).send().await?.error_for_status()?;
                 let started: Value = started.json().await?;
                 let token = started["conversation"].as_str().context("no conversation")?.to_owned();
                 self.token.insert(token).clone()

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use konstruct_domain::snapshot::{
-    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, ModelChoice, ProviderOwner, SecretField, SecretPurpose,
-    SecretVersion, SlackSnapshot, TenantSnapshot, WebChatSnapshot,
+    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, ModelChoice, ProviderOwner, SecretField,
+    SecretPurpose, SecretVersion, SlackSnapshot, TenantSnapshot, WebChatSnapshot,
 };
 use konstruct_domain::{Kind, TenantId};
 use konstruct_local_services::{Dir, LocalServices, Options};
@@ -176,7 +176,12 @@ async fn employ(
     let slug = unique_slug("chaos");
     let id = TenantId::from_slug(&slug);
     let display_name = format!("Company {number}");
-    let record = TenantRecord { id, slug: slug.clone(), namespace: slug.namespace(), display_name: display_name.clone() };
+    let record = TenantRecord {
+        id,
+        slug: slug.clone(),
+        namespace: slug.namespace(),
+        display_name: display_name.clone(),
+    };
     operator.upsert_tenant(&record).await?;
     operator.ensure_database_role(id, &slug, &PASSWORD.into()).await?;
     let tenant =
@@ -197,7 +202,13 @@ async fn employ(
     });
     let connect = |name: &str, channel| -> Result<ConnectionSnapshot> {
         let public_id = operator.keyring().public_id(id, name)?;
-        Ok(ConnectionSnapshot { name: name.parse()?, agent: agent.name.clone(), public_id, channel, pause: None })
+        Ok(ConnectionSnapshot {
+            name: name.parse()?,
+            agent: agent.name.clone(),
+            public_id,
+            channel,
+            pause: None,
+        })
     };
     let connection = connect("slack", channel)?;
     let secrets = [(SecretField::SlackBotToken, token)];

@@ -63,7 +63,11 @@ async fn list(store: &Store, tenant: Option<&Slug>) -> Result<()> {
     }
     let wanted = tenants.iter().filter(|found| tenant.is_none_or(|slug| found.slug == *slug));
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{:<20}  {:<36}  {:<20}  {:<5}  {:<8}  REASON", "TENANT", "REPLY", "WRITTEN", "TRIES", "IN DOUBT")?;
+    writeln!(
+        out,
+        "{:<20}  {:<36}  {:<20}  {:<5}  {:<8}  REASON",
+        "TENANT", "REPLY", "WRITTEN", "TRIES", "IN DOUBT"
+    )?;
     for tenant in wanted {
         let letters = store.dead_letters(tenant.id).await.context("cannot read the outbox")?;
         let pending = store.outbox_depth(tenant.id).await.context("cannot read the outbox")?.pending;
@@ -88,14 +92,17 @@ async fn resolve(store: &Store, letters: &Letters, action: LetterAction) -> Resu
     let tenant = find(store, &letters.tenant).await?;
     let wanted: Vec<ReplyId> = letters.replies.iter().copied().map(ReplyId::new).collect();
     let only = (!letters.all).then_some(wanted.as_slice());
-    let done = store.resolve_dead_letters(tenant, only, action, &actor()).await.context("nothing was changed")?;
+    let done =
+        store.resolve_dead_letters(tenant, only, action, &actor()).await.context("nothing was changed")?;
     let mut out = std::io::stdout().lock();
     for reply in &done {
         writeln!(out, "{reply}")?;
     }
     match wanted.iter().find(|reply| !done.contains(reply)) {
         Some(missing) => {
-            bail!("{missing} was not given up, or is not of this tenant: `konstruct outbox list` shows those that were")
+            bail!(
+                "{missing} was not given up, or is not of this tenant: `konstruct outbox list` shows those that were"
+            )
         }
         None => Ok(()),
     }
@@ -104,7 +111,9 @@ async fn resolve(store: &Store, letters: &Letters, action: LetterAction) -> Resu
 async fn find(store: &Store, slug: &Slug) -> Result<TenantId> {
     let tenants = store.tenants().await.context("cannot read the directory of tenants")?;
     let found = tenants.into_iter().find(|tenant| tenant.slug == *slug);
-    let found = found.with_context(|| format!("there is no tenant {slug}: `kubectl get tenants` shows those that there are"))?;
+    let found = found.with_context(|| {
+        format!("there is no tenant {slug}: `kubectl get tenants` shows those that there are")
+    })?;
     Ok(found.id)
 }
 

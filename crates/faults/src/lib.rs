@@ -6,8 +6,14 @@
 pub const VARIABLE: &str = "KONSTRUCT_FAULT";
 
 /// Every point of the gateway, in the order of a message.
-pub const GATEWAY: [&str; 6] =
-    ["intake.before", "intake.committed", "outbox.claimed", "outbox.sent", "outbox.recorded", "outbox.failed"];
+pub const GATEWAY: [&str; 6] = [
+    "intake.before",
+    "intake.committed",
+    "outbox.claimed",
+    "outbox.sent",
+    "outbox.recorded",
+    "outbox.failed",
+];
 /// Every point of a runtime, in the order of a message.
 pub const RUNTIME: [&str; 5] =
     ["turn.claimed", "turn.thought", "settle.committed", "settle.announced", "settle.kept"];

@@ -24,7 +24,8 @@ const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 const TENANT_MAX_CONNECTIONS: u32 = 8;
 
 /// Planned once and by index: a plan that was made while a queue was empty must do when it is long.
-const PLANS: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
+const PLANS: &str =
+    "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
     set enable_mergejoin = off; set jit = off";
 
 pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {

@@ -14,8 +14,10 @@ use crate::{Error, Result, TenantStore};
 
 /// Most messages that one turn takes. The rest follow in the next.
 const MESSAGES_PER_TURN: u32 = 50;
-/// Messages that one look at the queue goes over.
-const LOOK: i64 = 512;
+/// Messages that one look at the queue goes over: some for each conversation that is wanted, and more where the first
+/// found nothing.
+const LOOK_LEAST: usize = 32;
+const LOOK_MOST: usize = 2048;
 /// Somebody who goes on writing is answered after so many quiet times.
 const QUIET_TIMES: f64 = 10.0;
 
@@ -69,12 +71,14 @@ impl TenantStore {
     pub async fn claim_many(&self, wanted: Wanted<'_>) -> Result<Vec<Claim>> {
         let mut connection = self.pool().acquire().await?;
         let mut whole_pass = self.scan().is_at_start();
+        let mut rows = (2 * wanted.conversations).clamp(LOOK_LEAST, LOOK_MOST);
         loop {
             let (cursor, base) = {
                 let scan = self.scan();
                 (scan.cursor(), scan.base())
             };
-            let (seen, leased) = self.look(&mut connection, wanted, cursor).await?;
+            let (seen, leased) =
+                self.look(&mut connection, wanted, cursor, i64::try_from(rows).unwrap_or(i64::MAX)).await?;
             let ended = self.scan().advance(Instant::now(), seen);
             if !leased.is_empty() {
                 return messages_of(&mut connection, leased, base, wanted.messages).await;
@@ -82,6 +86,7 @@ impl TenantStore {
             if ended && std::mem::replace(&mut whole_pass, true) {
                 return Ok(Vec::new());
             }
+            rows = (4 * rows).min(LOOK_MOST);
         }
     }
 
@@ -95,6 +100,7 @@ impl TenantStore {
         connection: &mut PgConnection,
         wanted: Wanted<'_>,
         cursor: i64,
+        most: i64,
     ) -> Result<(Seen, Vec<Claim>)> {
         // Materialised: a join that ran the selection again would lease a second time, for nobody.
         let rows = sqlx::query!(
@@ -138,7 +144,7 @@ impl TenantStore {
             wanted.lease.as_secs_f64(),
             self.agent().map(AgentName::as_str),
             cursor,
-            LOOK,
+            most,
             i64::try_from(wanted.conversations).unwrap_or(i64::MAX),
             wanted.quiet.as_secs_f64(),
             QUIET_TIMES
@@ -148,7 +154,7 @@ impl TenantStore {
         let seen = rows.first().map_or_else(Seen::default, |row| Seen {
             first: row.first,
             last: row.last,
-            full: row.rows == LOOK,
+            full: row.rows == most,
         });
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {

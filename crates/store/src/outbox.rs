@@ -100,7 +100,7 @@ impl Store {
         let updated = sqlx::query!(
             "update konstruct.outbox set lease_owner = null, lease_until = null, in_doubt = $5, last_error = $4,
                  due_at = now() + make_interval(secs => $3)
-             where reply_id = $1 and fence = $2 and state = 'pending'",
+             where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             after.as_secs_f64(),
@@ -118,7 +118,7 @@ impl Store {
         let mut transaction = self.begin(tenant).await?;
         let updated = sqlx::query!(
             "update konstruct.outbox set state = 'dead', lease_owner = null, lease_until = null, last_error = $3
-             where reply_id = $1 and fence = $2 and state = 'pending'",
+             where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             reason

@@ -178,8 +178,11 @@ async fn deliveries_are_kept_for_their_time_and_longer_under_a_legal_hold() {
         world.gateway.accept_delivery(tenant, &connection, &message, Some(payload)).await.unwrap();
     }
     let mut admin = world.database.admin().await;
-    let kept: Vec<u8> =
-        sqlx::query("select payload from konstruct.delivery limit 1").fetch_one(&mut admin).await.unwrap().get(0);
+    let kept: Vec<u8> = sqlx::query("select payload from konstruct.delivery limit 1")
+        .fetch_one(&mut admin)
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(kept, payload);
     sqlx::raw_sql("update konstruct.delivery set received_at = now() - interval '15 days'")
         .execute(&mut admin)

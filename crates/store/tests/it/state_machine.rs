@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use konstruct_domain::ConversationId;
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::message::Speaker;
 use konstruct_domain::revision::Revision;
-use konstruct_domain::ConversationId;
 use konstruct_store::{Claim, Error, OutboxItem, Turn, TurnOutcome};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -259,7 +259,12 @@ fn pick<T: Clone>(all: &[T], which: usize) -> Option<T> {
 fn any_order_of_steps_keeps_the_promises() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let world = runtime.block_on(World::new());
-    let mut runner = TestRunner::new(Config { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases: 12,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..Config::default()
+    });
     let steps = proptest::collection::vec(step(), 1..60);
     let checked = runner.run(&steps, |steps| {
         runtime.block_on(async {
