@@ -159,7 +159,6 @@ $$;
 -- What a tenant's erasure and its intake agree on, so that nothing is taken in behind the erasure's back.
 create function konstruct.erasure(tenant uuid) returns bigint
     language sql immutable
-    set search_path = pg_catalog
     return hashtextextended(tenant::text, 0);
 
 -- Deletes what happened to the chosen tenant. The conversations go first, with the tenant: whoever works on one is
@@ -227,3 +226,9 @@ begin
     return bound;
 end
 $$;
+
+-- As before, and now a part of the policies that name it: a function with a setting of its own is planned at each call.
+-- Its body was parsed when it was made, so no search path can change what it means.
+create or replace function konstruct.is_shared_role() returns boolean
+    language sql stable
+    return session_user in ('konstruct_operator', 'konstruct_gateway', 'konstruct_ai_gateway');
