@@ -45,6 +45,7 @@ pub struct Args {
 
 /// Runs the role until shutdown.
 pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
+    konstruct_faults::check()?;
     let keyring = Keyring::from_hex(Some(&read_secret(&args.channel_key_file)?), None)?;
     let store = Store::connect(&read_secret(&args.database_url_file)?, args.database_connections, keyring)?;
     let bus = Bus::connect(&read_secret(&args.redis_url_file)?)?;

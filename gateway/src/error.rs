@@ -19,6 +19,8 @@ pub enum Error {
     Queue(#[from] konstruct_queue::Error),
     #[error(transparent)]
     Channels(#[from] konstruct_channels::SetUp),
+    #[error(transparent)]
+    Fault(#[from] konstruct_faults::Error),
     #[error("the HTTP server ended")]
     Serve(#[source] std::io::Error),
 }

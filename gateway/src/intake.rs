@@ -15,23 +15,23 @@ use crate::refusal::Refusal;
 /// repeats the delivery.
 pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
+/// Commits a message, with the delivery as it came. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(
     app: &App,
     connection: &Connection,
     message: &InboundMessage,
 ) -> Result<&'static str, Refusal> {
     let tenant = connection.tenant;
-    let accepted = timeout(COMMIT_TIMEOUT, app.store.accept(tenant, &connection.snapshot, message)).await;
+    konstruct_faults::point("intake.before");
+    let accept = app.store.accept(tenant, &connection.snapshot, message);
+    let accepted = timeout(COMMIT_TIMEOUT, accept).await;
+    konstruct_faults::point("intake.committed");
     match accepted {
         Ok(Ok(Accepted::New { notice, .. })) => {
-            let bus = app.bus.clone();
-            tokio::spawn(async move {
-                bus.publish(Signal::Inbox(tenant)).await;
-                if notice {
-                    bus.publish(Signal::Outbox(tenant)).await;
-                }
-            });
+            app.bus.announce(Signal::Inbox(tenant));
+            if notice {
+                app.bus.announce(Signal::Outbox(tenant));
+            }
             Ok("accepted")
         }
         Ok(Ok(Accepted::Duplicate)) => Ok("duplicate"),

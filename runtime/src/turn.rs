@@ -59,6 +59,7 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
         // Somebody else answered them between the look and the lease.
         return release(&worker, &claim, Duration::ZERO).await;
     }
+    konstruct_faults::point("turn.claimed");
     metrics::observe_wait(&claim);
     let started = Instant::now();
     let thought = tokio::select! {
@@ -70,6 +71,7 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
         }
         () = worker.release.cancelled() => return hand_over(&worker, &claim).await,
     };
+    konstruct_faults::point("turn.thought");
     match thought {
         Ok(draft) => settle::commit(&worker, &claim, draft).await,
         Err(failed) => retry_or_park(&worker, &claim, started, &failed).await,

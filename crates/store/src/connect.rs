@@ -1,12 +1,19 @@
 //! Connections: a pool for the shared roles, and one that empties itself for a runtime.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use konstruct_domain::{AgentName, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
+use sqlx::{AssertSqlSafe, Executor, PgPool, PgTransaction};
 
+use crate::batch::Batcher;
+use crate::intake::{self, Accepted, Arrival};
+use crate::outbox::{self, Sent};
+use crate::scan::Scan;
+use crate::turn::{self, Ended};
 use crate::{Error, Keyring, Result};
 
 /// Slack gives up on a webhook after 3 s; by then we want to have answered that the database is down.
@@ -18,6 +25,11 @@ const PATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 const TENANT_MAX_CONNECTIONS: u32 = 8;
 
+/// Planned once and by index: a plan that was made while a queue was empty must do when it is long.
+const PLANS: &str =
+    "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
+    set enable_mergejoin = off; set jit = off";
+
 pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(Error::Url)?;
     Ok(options.application_name(application))
@@ -28,6 +40,9 @@ pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnect
 pub struct Store {
     pool: PgPool,
     keyring: Keyring,
+    intake: Arc<Batcher<Arrival, Option<Accepted>>>,
+    sent: Arc<Batcher<Sent, bool>>,
+    outbox_scans: Arc<Mutex<HashMap<TenantId, Scan>>>,
 }
 
 impl Store {
@@ -51,7 +66,25 @@ impl Store {
             .max_connections(max_connections)
             .acquire_timeout(acquire_timeout)
             .connect_lazy_with(options(url, "konstruct")?);
-        Ok(Self { pool, keyring })
+        Ok(Self {
+            intake: Arc::new(Batcher::new(intake::commit_to(pool.clone()))),
+            sent: Arc::new(Batcher::new(outbox::commit_to(pool.clone()))),
+            outbox_scans: Arc::default(),
+            pool,
+            keyring,
+        })
+    }
+
+    pub(crate) fn intake(&self) -> &Batcher<Arrival, Option<Accepted>> {
+        &self.intake
+    }
+
+    pub(crate) fn sent(&self) -> &Batcher<Sent, bool> {
+        &self.sent
+    }
+
+    pub(crate) fn outbox_scans(&self) -> &Mutex<HashMap<TenantId, Scan>> {
+        &self.outbox_scans
     }
 
     pub fn keyring(&self) -> &Keyring {
@@ -80,6 +113,8 @@ impl Store {
 pub struct TenantStore {
     pool: PgPool,
     agent: Option<AgentName>,
+    inbox_scan: Arc<Mutex<Scan>>,
+    turns: Arc<Batcher<Ended, Option<i64>>>,
 }
 
 impl TenantStore {
@@ -90,8 +125,16 @@ impl TenantStore {
             .max_connections(TENANT_MAX_CONNECTIONS)
             .idle_timeout(TENANT_IDLE_TIMEOUT)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(PLANS).await.map(|_| ()) })
+            })
             .connect_lazy_with(options(url, "konstruct-runtime")?);
-        Ok(Self { pool, agent: None })
+        Ok(Self {
+            agent: None,
+            inbox_scan: Arc::new(Mutex::new(Scan::new(Instant::now()))),
+            turns: Arc::new(Batcher::new(turn::commit_to(pool.clone()))),
+            pool,
+        })
     }
 
     /// The same for the runtime of one agent that has its own.
@@ -111,6 +154,14 @@ impl TenantStore {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(crate) fn inbox_scan(&self) -> &Mutex<Scan> {
+        &self.inbox_scan
+    }
+
+    pub(crate) fn turns(&self) -> &Batcher<Ended, Option<i64>> {
+        &self.turns
     }
 }
 

@@ -163,7 +163,7 @@ impl Store {
 /// A reply that the platform took and could not deliver is a dead letter after all.
 async fn fail(connection: &mut sqlx::PgConnection, reply: uuid::Uuid, reason: &str) -> Result<()> {
     let failed = sqlx::query!(
-        "update konstruct.outbox set state = 'dead', last_error = $2 where reply_id = $1 and state = 'sent'",
+        "update konstruct.outbox_sent set failure = $2 where reply_id = $1 and failure is null",
         reply,
         reason
     )
@@ -172,7 +172,7 @@ async fn fail(connection: &mut sqlx::PgConnection, reply: uuid::Uuid, reason: &s
     if failed.rows_affected() > 0 {
         sqlx::query!(
             "insert into konstruct.audit (actor, action, subject, detail)
-             values ('gateway', 'outbox.dead', $1, jsonb_build_object('reason', $2::text))",
+             values ('gateway', 'outbox.failed', $1, jsonb_build_object('reason', $2::text))",
             format!("reply/{reply}"),
             reason
         )

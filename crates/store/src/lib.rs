@@ -4,6 +4,7 @@
 //! the tenant. [`TenantStore`] is for a runtime, whose tenant the database knows from the login role. There is no
 //! third way to a tenant's rows: no method takes a connection or hands one out.
 
+mod batch;
 mod channel_account;
 mod connect;
 mod contact;
@@ -19,6 +20,8 @@ mod outbox;
 mod poll;
 pub mod probe;
 mod provision;
+mod retention;
+mod scan;
 mod secret;
 mod snapshot;
 mod tenant;
@@ -27,14 +30,14 @@ mod usage;
 
 pub use channel_account::AccountClaim;
 pub use connect::{Store, TenantStore};
-pub use conversation::{Claim, PendingMessage};
+pub use conversation::{Claim, PendingMessage, Wanted};
 pub use delivery::Reported;
 pub use error::Error;
 pub use history::ChatLine;
 pub use intake::Accepted;
 pub use keyring::{KeyError, Keyring};
 pub use migrate::{RolePasswords, migrate};
-pub use outbox::OutboxItem;
+pub use outbox::{DeadLetter, LetterAction, OutboxDepth, OutboxItem};
 pub use snapshot::{Published, Standing, Versioned};
 pub use tenant::{RetainedTenant, TenantRecord};
 pub use turn::{Completed, Turn, TurnOutcome};

@@ -23,6 +23,7 @@ impl Inner {
             Ok(sent) => sent,
             Err(_) => Err(SendError::InDoubt { reason: "the try took too long".to_owned() }.into()),
         };
+        konstruct_faults::point(if sent.is_ok() { "outbox.sent" } else { "outbox.failed" });
         metrics::SEND.observe_duration([channel], started.elapsed());
         let recorded = match &sent {
             Ok(message_id) => {
@@ -34,6 +35,7 @@ impl Inner {
                 self.record_failure(tenant, item, channel, failure).await
             }
         };
+        konstruct_faults::point("outbox.recorded");
         recorded.unwrap_or_else(|error| {
             // The row stays leased and in doubt; whoever has it next asks the platform.
             tracing::warn!(%tenant, reply = %item.reply, %error, "the outcome of a try to send was not recorded");

@@ -67,10 +67,12 @@ impl Outbox {
     async fn drain(self, tenant: TenantId, mut seen: u64) {
         let inner = &self.0;
         loop {
-            let Ok(permit) = inner.sends.acquire().await else { return };
             while !inner.shutdown.is_cancelled() {
+                // For each reply anew: tenants with a backlog take turns with those that have little to send.
+                let Ok(_permit) = inner.sends.acquire().await else { return };
                 match inner.store.claim_outbox(tenant, &inner.owner).await {
                     Ok(Some(item)) => {
+                        konstruct_faults::point("outbox.claimed");
                         if let Some(delay) = inner.deliver(tenant, &item).await {
                             self.wake_later(tenant, delay);
                         }
@@ -83,7 +85,6 @@ impl Outbox {
                     }
                 }
             }
-            drop(permit);
             match inner.lanes.close(tenant, seen) {
                 Some(newer) => seen = newer,
                 None => return,

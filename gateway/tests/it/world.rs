@@ -265,7 +265,14 @@ impl World {
     }
 
     pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
-        sqlx::query_as("select state, attempt, last_error, platform_message_id from konstruct.outbox order by outbox_seq")
+        sqlx::query_as(
+            "select state, attempt, last_error, platform_message_id from (
+                 select outbox_seq, state, attempt, last_error, null as platform_message_id from konstruct.outbox
+                 union all
+                 select outbox_seq, case when failure is null then 'sent' else 'dead' end, attempt, failure, platform_message_id
+                 from konstruct.outbox_sent) o
+             order by outbox_seq",
+        )
             .fetch_all(&mut self.admin().await)
             .await
             .unwrap()

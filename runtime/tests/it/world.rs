@@ -32,6 +32,7 @@ pub(crate) fn timing() -> Timing {
         retry: Duration::from_millis(5),
         model_retry: Duration::from_millis(20),
         model_patience: Duration::from_millis(300),
+        quiet: Duration::ZERO,
     }
 }
 
@@ -129,6 +130,7 @@ impl World {
             token: TokenSource::Fixed(TOKEN.to_owned().into()),
             owner: "test".into(),
             concurrency: 4,
+            messages_per_turn: 50,
         }
     }
 
@@ -211,7 +213,14 @@ impl World {
 
     /// The states of the inbox, one a message.
     pub(crate) async fn inbox(&self) -> Vec<String> {
-        self.column("select state from konstruct.inbox where tenant_id = $1 order by inbox_id").await
+        self.column(
+            "select case when i.inbox_id is not null then 'pending' when p.inbox_id is not null then 'parked'
+                 else 'done' end
+             from konstruct.delivery d left join konstruct.inbox i using (tenant_id, inbox_id)
+             left join konstruct.parked p using (tenant_id, inbox_id)
+             where d.tenant_id = $1 order by d.inbox_id",
+        )
+        .await
     }
 
     pub(crate) async fn history(&self) -> Vec<String> {

@@ -5,13 +5,14 @@ use super::{Findings, TenantProbe};
 use crate::Result;
 
 /// What `migrations/` grant to the group of the tenants' logins. A test compares them.
-const NEEDED: [(&str, &[&str]); 11] = [
+const NEEDED: [(&str, &[&str]); 12] = [
     ("audit", &["INSERT"]),
     ("conversation", &["SELECT", "UPDATE"]),
     ("history", &["INSERT", "SELECT"]),
-    ("inbox", &["SELECT", "UPDATE"]),
+    ("inbox", &["DELETE", "SELECT"]),
     ("observation", &["INSERT", "SELECT", "UPDATE"]),
     ("outbox", &["INSERT", "SELECT"]),
+    ("parked", &["INSERT"]),
     ("snapshot", &["SELECT"]),
     ("snapshot_head", &["SELECT"]),
     ("snapshot_loaded", &["INSERT", "SELECT", "UPDATE"]),

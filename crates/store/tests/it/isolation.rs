@@ -71,7 +71,6 @@ pub(crate) async fn fill(world: &World) {
     globex.runtime.observe(Kind::Agent, "ada", &observation).await.unwrap();
     operator.claim_channel_account(globex.id, "web", "slack", "T1").await.unwrap();
     world.gateway.accept(globex.id, &web_chat(), &message("c1", 1)).await.unwrap();
-    let claim = globex.runtime.claim("w", std::time::Duration::from_secs(30)).await.unwrap().unwrap();
     let turn = konstruct_store::Turn {
         reply: "secret reply".to_owned(),
         outcome: konstruct_store::TurnOutcome::Answered,
@@ -82,7 +81,16 @@ pub(crate) async fn fill(world: &World) {
         tokens_out: 0,
         elapsed: std::time::Duration::ZERO,
     };
+    let parked = konstruct_store::TurnOutcome::Parked { reason: "secret reason".to_owned() };
+    let lease = std::time::Duration::from_secs(30);
+    let claim = globex.runtime.claim("w", lease).await.unwrap().unwrap();
     globex.runtime.complete(&claim, &turn).await.unwrap();
+    let sent = world.gateway.claim_outbox(globex.id, "g").await.unwrap().unwrap();
+    world.gateway.outbox_sent(globex.id, &sent, Some("1.2")).await.unwrap();
+    world.gateway.accept(globex.id, &web_chat(), &message("c2", 1)).await.unwrap();
+    let claim = globex.runtime.claim("w", lease).await.unwrap().unwrap();
+    globex.runtime.complete(&claim, &konstruct_store::Turn { outcome: parked, ..turn }).await.unwrap();
+    world.gateway.accept(globex.id, &web_chat(), &message("c3", 1)).await.unwrap();
     let call = konstruct_store::ModelCall {
         request_id: globex.id.as_uuid(),
         agent: "ada".parse().unwrap(),

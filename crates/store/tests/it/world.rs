@@ -37,7 +37,7 @@ impl World {
     }
 }
 
-async fn tenant(database: &TestDatabase, operator: &Store, stem: &str) -> Tenant {
+pub(crate) async fn tenant(database: &TestDatabase, operator: &Store, stem: &str) -> Tenant {
     let slug = unique_slug(stem);
     let id = TenantId::from_slug(&slug);
     let record =
