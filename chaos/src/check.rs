@@ -79,7 +79,7 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
         acknowledged: sent.iter().filter(|sent| sent.acknowledged.is_some()).count(),
         ..Report::default()
     };
-    let mut replied = BTreeSet::new();
+    let mut answered = BTreeSet::new();
     let mut newest: BTreeMap<Place, usize> = BTreeMap::new();
     for reply in replies {
         let tokens = Token::all_in(&reply.text);
@@ -95,7 +95,7 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
                 report.unexpected.push(token.to_string());
                 continue;
             };
-            if !replied.insert(token) {
+            if !answered.insert(token) {
                 report.duplicated.insert(token);
                 continue;
             }
@@ -109,7 +109,7 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
         }
     }
     for (token, acknowledged) in acknowledged {
-        match (acknowledged.is_some(), replied.contains(&token)) {
+        match (acknowledged.is_some(), answered.contains(&token)) {
             (true, true) => report.replied += 1,
             (true, false) => drop(report.lost.insert(token)),
             (false, true) => report.recovered += 1,

@@ -39,15 +39,13 @@ impl Visitor {
     async fn try_to_write(&mut self, world: &World, message: &Value) -> Result<()> {
         let chat = &world.tenants[self.place.tenant].web_chat.public_id;
         let conversations = format!("{}/chat/{chat}/conversations", world.gateway_url);
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => {
-                let started =
-                    world.http.post(&conversations).json(&json!({})).send().await?.error_for_status()?;
-                let started: Value = started.json().await?;
-                let token = started["conversation"].as_str().context("no conversation")?.to_owned();
-                self.token.insert(token).clone()
-            }
+        let token = if let Some(token) = &self.token {
+            token.clone()
+        } else {
+            let started = world.http.post(&conversations).json(&json!({})).send().await?;
+            let started: Value = started.error_for_status()?.json().await?;
+            let token = started["conversation"].as_str().context("no conversation")?.to_owned();
+            self.token.insert(token).clone()
         };
         let url = format!("{conversations}/{token}/messages");
         world.http.post(url).json(message).send().await?.error_for_status()?;

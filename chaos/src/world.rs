@@ -26,7 +26,7 @@ pub(crate) const TENANTS: usize = 3;
 const KEY: [u8; 32] = [7; 32];
 const SIGNING_SECRET: &str = "chaos-signing-secret";
 const PASSWORD: &str = "tenant-password";
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) services: Arc<LocalServices>,

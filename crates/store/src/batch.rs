@@ -114,8 +114,10 @@ mod tests {
 
     use super::*;
 
+    type Sizes = Arc<Mutex<Vec<usize>>>;
+
     /// Notes its batches, commits one for each permit, and fails for negative numbers.
-    fn batcher() -> (Batcher<i64, i64>, Arc<Mutex<Vec<usize>>>, Arc<Semaphore>) {
+    fn batcher() -> (Batcher<i64, i64>, Sizes, Arc<Semaphore>) {
         let (sizes, permits) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
         let (seen, gate) = (Arc::clone(&sizes), Arc::clone(&permits));
         let commit: Commit<i64, i64> = Box::new(move |items: Arc<[i64]>, range: Range<usize>| {
