@@ -30,11 +30,7 @@ fn storable(text: &str) -> String {
 }
 
 impl Arrival {
-    pub(crate) fn new(
-        tenant: TenantId,
-        connection: &ConnectionSnapshot,
-        message: &InboundMessage,
-    ) -> Self {
+    pub(crate) fn new(tenant: TenantId, connection: &ConnectionSnapshot, message: &InboundMessage) -> Self {
         let key = storable(&message.conversation_key);
         Self {
             tenant,
