@@ -82,7 +82,7 @@ impl Task<'_> {
             Event::Ignored(reason) => Ok(reason),
             Event::Handshake { .. } => Ok("handshake"),
             Event::Message { account, message, contact } => match self.connection(&account)? {
-                Ok(connection) => self.message(&connection, message, contact).await,
+                Ok(connection) => self.message(&connection, *message, contact).await,
                 Err(outcome) => Ok(outcome),
             },
             Event::Status { account, status } => match self.connection(&account)? {

@@ -44,3 +44,40 @@ impl Adapters {
         self.0.get(name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Gateway {
+        #[command(flatten)]
+        channels: Settings,
+    }
+
+    #[test]
+    fn the_flags_of_all_channels_fit_into_one_command_and_default_to_the_real_platforms() {
+        Gateway::command().debug_assert();
+        let given = Gateway::try_parse_from(["gateway", "--telegram-base-url=http://t"]).unwrap().channels;
+        assert_eq!(given.telegram.base_url, "http://t");
+        assert_eq!(given.slack.base_url, slack::BASE_URL);
+        assert_eq!(
+            (given.whatsapp.base_url.as_str(), given.whatsapp.graph_version.as_str()),
+            (whatsapp::BASE_URL, "v26.0")
+        );
+        assert!(given.slack.signing_secret.is_none() && given.whatsapp.app_secret.is_none());
+        let missing = Gateway::try_parse_from(["gateway", "--slack-signing-secret-file=/nowhere"]);
+        assert!(missing.err().is_some_and(|error| error.to_string().contains("mounted")));
+    }
+
+    #[test]
+    fn every_channel_is_found_by_its_name() {
+        let adapters = Adapters::new(&Settings::default()).unwrap();
+        for name in ["slack", "whatsapp", "telegram", "webchat"] {
+            assert_eq!(adapters.get(name).unwrap().name(), name);
+        }
+        assert!(adapters.get("pigeon").is_none());
+    }
+}

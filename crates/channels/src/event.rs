@@ -11,7 +11,7 @@ pub enum Event {
     /// The platform checks that the address is ours: answer with this.
     Handshake { answer: String },
     /// `contact` is there where the platform's ids of people change, or where they may be answered for a time only.
-    Message { account: AccountId, message: InboundMessage, contact: Option<Contact> },
+    Message { account: AccountId, message: Box<InboundMessage>, contact: Option<Contact> },
     /// How far a message of ours has come.
     Status { account: AccountId, status: DeliveryStatus },
     /// A person's id has changed from the one of `previous` to those of `current`.

@@ -118,7 +118,8 @@ impl<S: Style> Renderer<S> {
         self.text.push_str(&"  ".repeat(depth));
         match self.lists.last_mut() {
             Some(Some(number)) => {
-                self.text.push_str(&format!("{number}. "));
+                self.text.push_str(&number.to_string());
+                self.text.push_str(". ");
                 *number = number.saturating_add(1);
             }
             _ => self.text.push_str("- "),

@@ -76,7 +76,7 @@ async fn one(
 /// Waits for a report, but not for ever.
 fn doubtful(doubt: Doubt, since: Duration) -> Failure {
     if since < doubt.within {
-        let after = (doubt.within - since).min(doubt.look).max(Duration::from_secs(1));
+        let after = doubt.within.saturating_sub(since).min(doubt.look).max(Duration::from_secs(1));
         return Failure { error: SendError::RetryAfter { after }, maybe_visible: true };
     }
     let reason = format!(

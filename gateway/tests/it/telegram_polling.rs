@@ -30,7 +30,7 @@ async fn updates_are_asked_for_committed_once_and_answered() {
 async fn one_gateway_asks_at_a_time() {
     let world = World::start().await;
     let tenant = world.tenant("acme").await;
-    let lasts = std::time::Duration::from_secs(60);
+    let lasts = std::time::Duration::from_mins(1);
     let name = "telegram-ada-bot".parse().unwrap();
     assert!(world.gateway_store.lease_poll(tenant.id, &name, "another", lasts).await.unwrap());
     connect(&world, &tenant, "ada_bot", TelegramMode::Polling).await;

@@ -17,7 +17,7 @@ pub(super) enum Delivery {
     },
     Message {
         account: String,
-        message: InboundMessage,
+        message: Box<InboundMessage>,
     },
     /// Slack holds events back: the workspace had more than 30,000 within an hour.
     RateLimited {
@@ -121,7 +121,7 @@ fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
         reply_to: ReplyTarget::new("slack", [("channel", channel), ("thread_ts", root)]),
         raw: Bytes::new(),
     };
-    Ok(Delivery::Message { account: account.to_owned(), message })
+    Ok(Delivery::Message { account: account.to_owned(), message: Box::new(message) })
 }
 
 /// A token that acts for a person is none of ours.

@@ -17,7 +17,7 @@ fn parse_value(body: &Value) -> Delivery {
 
 fn message(event: &Value) -> InboundMessage {
     match delivery(event) {
-        Delivery::Message { message, .. } => message,
+        Delivery::Message { message, .. } => *message,
         other => panic!("{other:?}"),
     }
 }

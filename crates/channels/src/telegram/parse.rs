@@ -24,7 +24,7 @@ pub(super) fn parse(body: &Bytes, bot: &str) -> Result<Event, Malformed> {
     Ok(match read {
         Ok(message) => {
             let message = InboundMessage { event_id: update_id.to_string(), raw: body.clone(), ..message };
-            Event::Message { account: bot.into(), message, contact: None }
+            Event::Message { account: bot.into(), message: Box::new(message), contact: None }
         }
         Err(reason) => Event::Ignored(reason),
     })

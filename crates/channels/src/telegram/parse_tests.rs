@@ -3,7 +3,7 @@ use serde_json::json;
 
 use super::*;
 
-fn update(message: Value) -> Value {
+fn update(message: &Value) -> Value {
     json!({"update_id": 7, "message": message})
 }
 
@@ -25,14 +25,14 @@ fn read(update: &Value) -> Event {
 
 fn said(update: &Value) -> InboundMessage {
     match read(update) {
-        Event::Message { message, .. } => message,
+        Event::Message { message, .. } => *message,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn a_private_message_needs_no_mention() {
-    let message = said(&update(private()));
+    let message = said(&update(&private()));
     assert_eq!((message.event_id.as_str(), message.message_id.as_str()), ("7", "11:3"));
     assert_eq!((message.conversation_key.as_str(), message.text.as_str()), ("11", "hi 😀"));
     assert_eq!(message.language.as_deref(), Some("de"));
@@ -41,23 +41,23 @@ fn a_private_message_needs_no_mention() {
 
 #[test]
 fn in_a_group_only_a_mention_or_an_answer_counts() {
-    assert_eq!(read(&update(in_group("hello all"))), Event::Ignored("ignored_not_addressed"));
-    let mentioned = said(&update(in_group("@Ada_Bot hello")));
+    assert_eq!(read(&update(&in_group("hello all"))), Event::Ignored("ignored_not_addressed"));
+    let mentioned = said(&update(&in_group("@Ada_Bot hello")));
     assert_eq!((mentioned.text.as_str(), mentioned.conversation_key.as_str()), ("hello", "-100200"));
     assert_eq!(mentioned.reply_to.get("answers"), Some("3"));
     let mut answer = in_group("and now?");
     answer["reply_to_message"] =
         json!({"message_id": 2, "from": {"id": 1, "is_bot": true, "username": "ada_bot"}});
-    assert_eq!(said(&update(answer)).text, "and now?");
+    assert_eq!(said(&update(&answer)).text, "and now?");
 }
 
 #[test]
 fn a_topic_is_a_conversation_of_its_own_and_a_thread_of_answers_is_not() {
     let mut message = in_group("@ada_bot hi");
     message["message_thread_id"] = json!(42);
-    assert_eq!(said(&update(message.clone())).conversation_key, "-100200");
+    assert_eq!(said(&update(&message)).conversation_key, "-100200");
     message["is_topic_message"] = json!(true);
-    let message = said(&update(message));
+    let message = said(&update(&message));
     assert_eq!(
         (message.conversation_key.as_str(), message.reply_to.get("thread")),
         ("-100200:42", Some("42"))
@@ -70,14 +70,14 @@ fn files_are_named_and_the_largest_photo_is_taken() {
     message.as_object_mut().unwrap().remove("text");
     message["caption"] = json!("look");
     message["photo"] = json!([{"file_id": "s", "width": 90, "height": 90}, {"file_id": "l", "width": 900, "height": 900, "file_size": 5}]);
-    let photo = said(&update(message.clone()));
+    let photo = said(&update(&message));
     assert_eq!(
         (photo.text.as_str(), photo.attachments[0].reference.as_str()),
         ("look\n[attached photo that you cannot open]", "l")
     );
     message.as_object_mut().unwrap().remove("photo");
     message["document"] = json!({"file_id": "d", "file_name": "a.pdf", "mime_type": "application/pdf"});
-    assert_eq!(said(&update(message)).text, "look\n[attached document that you cannot open: a.pdf]");
+    assert_eq!(said(&update(&message)).text, "look\n[attached document that you cannot open: a.pdf]");
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn everything_else_is_ignored_with_a_reason() {
     joined.as_object_mut().unwrap().remove("text");
     joined["new_chat_members"] = json!([]);
     for (update, reason) in [
-        (update(bot), "ignored_bot"),
-        (update(joined), "ignored_message_type"),
+        (update(&bot), "ignored_bot"),
+        (update(&joined), "ignored_message_type"),
         (json!({"update_id": 1, "edited_message": private()}), "ignored_update_type"),
         (json!({"update_id": 1, "invented_tomorrow": {}}), "ignored_update_type"),
         (json!({"update_id": 1, "message": {"text": "x"}}), "ignored_incomplete"),
@@ -142,8 +142,8 @@ proptest! {
     fn a_real_update_with_a_field_replaced_never_fails(field in FIELDS, value in arbitrary_json()) {
         let mut message = in_group("@ada_bot hi");
         message[&field] = value.clone();
-        read(&update(message));
-        let mut whole = update(private());
+        read(&update(&message));
+        let mut whole = update(&private());
         whole[&field] = value;
         read(&whole);
     }

@@ -13,10 +13,8 @@ pub(super) fn read(message: &Value) -> Result<(String, Vec<Attachment>), &'stati
     if let Some((kind, attachment)) = file(message) {
         let mut words = if words.is_empty() { String::new() } else { format!("{words}\n") };
         // An employee that cannot see a file must know that there is one.
-        match &attachment.name {
-            Some(name) => words.push_str(&format!("[attached {kind} that you cannot open: {name}]")),
-            None => words.push_str(&format!("[attached {kind} that you cannot open]")),
-        }
+        let name = attachment.name.as_ref().map_or_else(String::new, |name| format!(": {name}"));
+        words.extend(["[attached ", kind, " that you cannot open", &name, "]"]);
         return Ok((words, vec![attachment]));
     }
     if message["location"].is_object() && words.is_empty() {

@@ -97,7 +97,7 @@ impl<'a> Change<'a> {
             reply_to: ReplyTarget::new("whatsapp", []),
             raw: self.body.clone(),
         };
-        Event::Message { account: self.account.clone(), message, contact: Some(contact) }
+        Event::Message { account: self.account.clone(), message: Box::new(message), contact: Some(contact) }
     }
 
     /// Who wrote a message. The person's id is the identity; a number may be missing, or belong to somebody else one day.

@@ -56,10 +56,8 @@ fn file(kind: &str, body: &Value) -> (String, Vec<Attachment>) {
     });
     let mut words = text(body, "caption").map_or_else(String::new, |caption| format!("{caption}\n"));
     // An employee that cannot see a file must know that there is one.
-    match name {
-        Some(name) => words.push_str(&format!("[attached {kind} that you cannot open: {name}]")),
-        None => words.push_str(&format!("[attached {kind} that you cannot open]")),
-    }
+    let named = name.map_or_else(String::new, |name| format!(": {name}"));
+    words.extend(["[attached ", kind, " that you cannot open", &named, "]"]);
     (truncate(&words, TEXT_MAX).to_owned(), attachment.into_iter().collect())
 }
 
