@@ -184,8 +184,13 @@ async fn employ(
     };
     operator.upsert_tenant(&record).await?;
     operator.ensure_database_role(id, &slug, &PASSWORD.into()).await?;
-    let tenant =
-        TenantSnapshot { slug: slug.clone(), display_name, concurrent_turns: None, tokens_per_month: None };
+    let tenant = TenantSnapshot {
+        slug: slug.clone(),
+        display_name,
+        concurrent_turns: None,
+        tokens_per_month: None,
+        spend_per_month: None,
+    };
     operator.publish(id, Kind::Tenant, slug.as_str(), &tenant, &[]).await?;
     let agent = agent()?;
     operator.publish(id, Kind::Agent, agent.name.as_str(), &agent, &[]).await?;

@@ -19,14 +19,15 @@ mod tenant;
 
 pub use agent::{Agent, AgentSpec, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
-    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, WebChat,
+    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, Telegram,
+    TelegramMode, WebChat, WhatsApp, WhatsAppTemplate,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
 pub use egress::{EgressDestination, REFUSED_BLOCKS};
 pub use llm_provider::{
-    AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
-    ScriptedRule,
+    AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, ModelPrice, OpenAi,
+    Scripted, ScriptedRule,
 };
 pub use plan::{Limits, Plan, PlanSpec, Quota, RuntimeSize};
 pub use reason::{Reason, UnknownReason};

@@ -11,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::polls;
 use crate::reloader::Record;
 
 const PING: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) 
     spawn(app, tasks, reload);
     spawn(app, tasks, sweep);
     spawn(app, tasks, clean);
+    spawn(app, tasks, polls::run);
     spawn(app, tasks, |app| ping_postgres(app, postgres));
     spawn(app, tasks, |app| ping_redis(app, redis));
 }

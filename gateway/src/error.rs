@@ -18,7 +18,7 @@ pub enum Error {
     #[error("cannot set up the queue")]
     Queue(#[from] konstruct_queue::Error),
     #[error(transparent)]
-    Slack(#[from] konstruct_channels::slack::SetUp),
+    Channels(#[from] konstruct_channels::SetUp),
     #[error(transparent)]
     Fault(#[from] konstruct_faults::Error),
     #[error("the HTTP server ended")]

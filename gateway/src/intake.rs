@@ -11,19 +11,19 @@ use crate::app::App;
 use crate::connection::Connection;
 use crate::refusal::Refusal;
 
-/// Slack waits 3 s. A commit that ends after this is found again as a duplicate when Slack repeats the delivery.
-const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
+/// repeats the delivery.
+pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Commits a message, with the delivery as it came. The runtime is woken beside the answer: Redis must not delay it.
+/// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(
     app: &App,
     connection: &Connection,
     message: &InboundMessage,
-    payload: &[u8],
 ) -> Result<&'static str, Refusal> {
     let tenant = connection.tenant;
     konstruct_faults::point("intake.before");
-    let accept = app.store.accept_delivery(tenant, &connection.snapshot, message, Some(payload));
+    let accept = app.store.accept(tenant, &connection.snapshot, message);
     let accepted = timeout(COMMIT_TIMEOUT, accept).await;
     konstruct_faults::point("intake.committed");
     match accepted {

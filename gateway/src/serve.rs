@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use futures::future::BoxFuture;
-use konstruct_channels::slack;
+use konstruct_channels::{Adapters, Settings};
 use konstruct_queue::Bus;
 use konstruct_store::Store;
 use konstruct_telemetry::Readiness;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -34,9 +33,10 @@ pub struct Config {
     pub store: Store,
     pub bus: Bus,
     pub readiness: Readiness,
-    pub slack_base_url: String,
-    /// Of the platform's shared Slack app, if there is one.
-    pub shared_slack_signing_secret: Option<SecretString>,
+    /// How platforms are reached.
+    pub channels: Settings,
+    /// Where platforms reach this gateway, for those that have to be told.
+    pub public_url: Option<String>,
     /// Names this process on the rows that it leases.
     pub owner: String,
 }
@@ -48,15 +48,21 @@ pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, 
 }
 
 async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let slack = slack::Client::new(&config.slack_base_url)?;
+    let adapters = Adapters::new(&config.channels)?;
     let registry = Arc::new(Registry::default());
-    let credentials = Credentials::new(config.store.clone(), config.bus.clone(), slack.clone());
+    let credentials = Credentials::new(
+        config.store.clone(),
+        config.bus.clone(),
+        adapters.clone(),
+        config.public_url.as_deref(),
+    );
     let tasks = TaskTracker::new();
     let outbox = Outbox::new(
         config.store.clone(),
         Arc::clone(&registry),
+        adapters.clone(),
         credentials.clone(),
-        config.owner,
+        config.owner.clone(),
         tasks.clone(),
         shutdown.clone(),
     );
@@ -64,17 +70,19 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         config.store.clone(),
         config.bus.clone(),
         Arc::clone(&registry),
-        credentials,
+        credentials.clone(),
         config.readiness.check("configuration"),
     );
     let app = Arc::new(App {
         store: config.store,
         bus: config.bus,
+        adapters,
+        credentials,
         registry,
         reloader,
         outbox,
         wakes: Wakes::default(),
-        shared_slack_signing_secret: config.shared_slack_signing_secret,
+        owner: config.owner,
         shutdown: shutdown.clone(),
     });
     background::start(&app, &config.readiness, &tasks);

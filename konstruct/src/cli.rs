@@ -102,7 +102,7 @@ mod tests {
             for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
                 let secret =
                     ["token", "password", "secret", "key", "url"].iter().any(|word| argument.ends_with(word));
-                let public = ["ai-gateway-url", "slack-base-url"].contains(&argument);
+                let public = argument == "ai-gateway-url" || argument.ends_with("-base-url");
                 assert!(!secret || public, "{} --{argument}", command.get_name());
             }
         }

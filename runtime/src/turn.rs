@@ -120,7 +120,7 @@ fn unanswered(claim: &Claim, employee: &Employee, unavailable: &Unavailable) -> 
     metrics::MODEL_FAILURES.inc([unavailable.reason()]);
     let outcome = TurnOutcome::ModelUnavailable;
     let text = match unavailable {
-        Unavailable::TokensUsedUp { resets_on, .. } => Cow::Owned(reply::used_up(resets_on.as_deref())),
+        Unavailable::UsedUp { resets_on, .. } => Cow::Owned(reply::used_up(resets_on.as_deref())),
         _ => Cow::Borrowed(reply::UNAVAILABLE),
     };
     let mut draft = draft(claim, Some(employee), &text, outcome, "model_unavailable");

@@ -23,6 +23,7 @@ pub fn snapshot(provider: &Validated) -> ProviderSnapshot {
         models: provider.models.clone(),
         timeout_seconds: provider.timeout_seconds,
         allowed_tenants: provider.allowed_tenants.clone(),
+        prices: provider.prices.clone(),
     }
 }
 

@@ -3,12 +3,15 @@
 //! Everything here is plain data with constructors that refuse what is not valid, so the rest of the
 //! workspace can pass values around without checking them again. No async, no I/O.
 
+pub mod delivery;
 pub mod disclosure;
 pub mod ids;
 pub mod message;
+pub mod money;
 pub mod observation;
 pub mod revision;
 pub mod snapshot;
 
 pub use ids::{AgentName, ConnectionName, ConversationId, Slug, TenantId};
+pub use money::Money;
 pub use snapshot::Kind;

@@ -4,12 +4,15 @@
 //! No secret value is part of a snapshot: secrets are named by field and version, so a rotated secret changes
 //! the revision.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::once;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, ConnectionName, ProviderName, Slug};
+use crate::money::{Money, Price};
 
 /// The kinds of custom resource that are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,6 +96,10 @@ pub struct SecretVersion {
 pub enum SecretField {
     SlackBotToken,
     SlackSigningSecret,
+    WhatsAppAccessToken,
+    WhatsAppAppSecret,
+    WhatsAppVerifyToken,
+    TelegramBotToken,
     ProviderApiKey,
 }
 
@@ -101,14 +108,18 @@ impl SecretField {
         match self {
             Self::SlackBotToken => "slack_bot_token",
             Self::SlackSigningSecret => "slack_signing_secret",
+            Self::WhatsAppAccessToken => "whats_app_access_token",
+            Self::WhatsAppAppSecret => "whats_app_app_secret",
+            Self::WhatsAppVerifyToken => "whats_app_verify_token",
+            Self::TelegramBotToken => "telegram_bot_token",
             Self::ProviderApiKey => "provider_api_key",
         }
     }
 
     pub const fn purpose(self) -> SecretPurpose {
         match self {
-            Self::SlackBotToken | Self::SlackSigningSecret => SecretPurpose::Channel,
             Self::ProviderApiKey => SecretPurpose::Provider,
+            _ => SecretPurpose::Channel,
         }
     }
 }
@@ -141,6 +152,9 @@ pub struct TenantSnapshot {
     /// Tokens that models may read and write for the tenant in a calendar month (UTC); absent is without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_month: Option<u64>,
+    /// What these may cost in it, at the prices of the providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_per_month: Option<Money>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +217,8 @@ pub struct Pause {
 pub enum ChannelSnapshot {
     Slack(SlackSnapshot),
     WebChat(WebChatSnapshot),
+    WhatsApp(WhatsAppSnapshot),
+    Telegram(TelegramSnapshot),
 }
 
 impl ChannelSnapshot {
@@ -211,6 +227,48 @@ impl ChannelSnapshot {
         match self {
             Self::Slack(_) => "slack",
             Self::WebChat(_) => "webchat",
+            Self::WhatsApp(_) => "whatsapp",
+            Self::Telegram(_) => "telegram",
+        }
+    }
+
+    /// The account at the platform that only one connection of the installation may have.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Slack(slack) => Some(&slack.team_id),
+            Self::WhatsApp(number) => Some(&number.phone_number_id),
+            Self::Telegram(bot) => Some(&bot.bot_username),
+            Self::WebChat(_) => None,
+        }
+    }
+
+    /// The secrets that the connection needs.
+    pub fn secrets(&self) -> Vec<&SecretVersion> {
+        match self {
+            Self::Slack(slack) => once(&slack.bot_token).chain(&slack.signing_secret).collect(),
+            Self::WhatsApp(number) => {
+                once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
+            }
+            Self::Telegram(bot) => vec![&bot.bot_token],
+            Self::WebChat(_) => Vec::new(),
+        }
+    }
+
+    /// Whether the platform sends deliveries to an address of the gateway's.
+    pub const fn has_webhook(&self) -> bool {
+        match self {
+            Self::Slack(_) | Self::WhatsApp(_) => true,
+            Self::Telegram(bot) => matches!(bot.mode, TelegramMode::Webhook),
+            Self::WebChat(_) => false,
+        }
+    }
+
+    /// Whether deliveries come through the platform's shared app, and so to an address for all connections.
+    pub fn uses_shared_app(&self) -> bool {
+        match self {
+            Self::Slack(slack) => slack.signing_secret.is_none(),
+            Self::WhatsApp(number) => number.app_secret.is_none(),
+            Self::Telegram(_) | Self::WebChat(_) => false,
         }
     }
 }
@@ -222,6 +280,41 @@ pub struct SlackSnapshot {
     pub bot_token: SecretVersion,
     /// Present when the connection brings its own Slack app; absent when it uses the platform's shared app.
     pub signing_secret: Option<SecretVersion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppSnapshot {
+    pub phone_number_id: String,
+    /// The business account that the number belongs to.
+    pub waba_id: String,
+    pub access_token: SecretVersion,
+    /// Present when the connection brings its own Meta app; absent when it uses the platform's shared app.
+    pub app_secret: Option<SecretVersion>,
+    pub verify_token: Option<SecretVersion>,
+    /// What may be sent when the person has not written for a day.
+    pub template: Option<WhatsAppTemplate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppTemplate {
+    pub name: String,
+    pub language: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelegramSnapshot {
+    /// In lower case, without the `@`.
+    pub bot_username: String,
+    pub bot_token: SecretVersion,
+    pub mode: TelegramMode,
+}
+
+/// How deliveries come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TelegramMode {
+    Webhook,
+    Polling,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,6 +332,9 @@ pub struct ProviderSnapshot {
     pub timeout_seconds: u16,
     /// Only for the platform's providers: who may use it.
     pub allowed_tenants: AllowedTenants,
+    /// Of some of the models.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, Price>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,25 +30,14 @@ pub enum Accepted {
 }
 
 impl Store {
-    /// Commits the message. What comes at the same time, of whatever tenant, shares a transaction.
+    /// Commits the message, with the delivery as it came. What comes at the same time, of whatever tenant, shares a transaction.
     pub async fn accept(
         &self,
         tenant: TenantId,
         connection: &ConnectionSnapshot,
         message: &InboundMessage,
     ) -> Result<Accepted> {
-        self.accept_delivery(tenant, connection, message, None).await
-    }
-
-    /// The same with the delivery as it came, which is kept for an audit.
-    pub async fn accept_delivery(
-        &self,
-        tenant: TenantId,
-        connection: &ConnectionSnapshot,
-        message: &InboundMessage,
-        payload: Option<&[u8]>,
-    ) -> Result<Accepted> {
-        let arrival = Arrival::new(tenant, connection, message, payload);
+        let arrival = Arrival::new(tenant, connection, message);
         match &connection.pause {
             None => self.intake().submit(arrival).await?.ok_or(Error::TenantLeaving),
             Some(pause) => self.accept_in_pause(arrival, connection, pause).await,

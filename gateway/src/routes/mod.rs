@@ -1,7 +1,9 @@
 //! The public addresses.
 
 mod slack;
+mod telegram;
 mod webchat;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -17,8 +19,9 @@ use crate::refusal::Refusal;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/slack/events", post(slack::shared_app))
-        .route("/slack/{public_id}/events", post(slack::own_app))
+        .merge(slack::router())
+        .merge(telegram::router())
+        .merge(whatsapp::router())
         .route("/chat/assets/{file}", get(webchat::asset))
         .route("/chat/{public_id}", get(webchat::page))
         .route("/chat/{public_id}/conversations", post(webchat::start))

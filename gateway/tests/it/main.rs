@@ -1,9 +1,15 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod files;
 mod outage;
 mod slack_intake;
 mod slack_outbox;
 mod slack_refused;
+mod telegram;
+mod telegram_polling;
 mod webchat;
+mod whatsapp;
+mod whatsapp_outbox;
+mod whatsapp_people;
 mod world;

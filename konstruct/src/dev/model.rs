@@ -3,6 +3,7 @@
 //! It becomes a shared LLMProvider, and goes to the head of the chain of every agent that has scripted providers
 //! only. An agent whose manifest names a real provider keeps its chain as it is.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::time::Duration;
 
@@ -109,6 +110,7 @@ impl FoundModel {
             models: vec![self.model.clone()],
             timeout_seconds: TIMEOUT_SECONDS,
             allowed_tenants: AllowedTenants::All,
+            prices: BTreeMap::new(),
         };
         Ok((snapshot, secrets))
     }

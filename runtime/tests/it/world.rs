@@ -102,6 +102,7 @@ impl World {
             display_name: "Acme Ltd".into(),
             concurrent_turns: None,
             tokens_per_month: None,
+            spend_per_month: None,
         };
         operator.publish(tenant, Kind::Tenant, slug.as_str(), &snapshot, &[]).await.unwrap();
         let bus = Bus::connect(&redis_url).unwrap();
@@ -168,8 +169,11 @@ impl World {
             conversation_key: conversation.into(),
             author_id: "visitor".into(),
             text: text.into(),
+            attachments: Vec::new(),
+            language: None,
             addressing: Addressing::Addressed,
-            reply_to: ReplyTarget::WebChat,
+            reply_to: ReplyTarget::new("web_chat", []),
+            raw: Vec::new().into(),
         };
         let connection = employee::connection(agent);
         // As a platform does that got no 2xx: deliver again.

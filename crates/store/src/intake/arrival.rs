@@ -28,12 +28,7 @@ fn storable(text: &str) -> String {
 }
 
 impl Arrival {
-    pub(crate) fn new(
-        tenant: TenantId,
-        connection: &ConnectionSnapshot,
-        message: &InboundMessage,
-        payload: Option<&[u8]>,
-    ) -> Self {
+    pub(crate) fn new(tenant: TenantId, connection: &ConnectionSnapshot, message: &InboundMessage) -> Self {
         let key = storable(&message.conversation_key);
         Self {
             tenant,
@@ -48,7 +43,7 @@ impl Arrival {
             message_id: storable(&message.message_id),
             author_id: storable(&message.author_id),
             body: storable(&message.text),
-            payload: payload.map(Box::from),
+            payload: (!message.raw.is_empty()).then(|| Box::from(message.raw.as_ref())),
         }
     }
 }

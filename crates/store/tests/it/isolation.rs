@@ -1,6 +1,8 @@
 //! No tenant reaches another's rows: proved for every table that the catalogue lists, as every role.
 
 use konstruct_domain::Kind;
+use konstruct_domain::delivery::{Contact, DeliveryStatus, Progress, ReplyPart};
+use konstruct_domain::ids::ReplyId;
 use konstruct_domain::observation::{Condition, Observation};
 use konstruct_domain::snapshot::SecretField::{ProviderApiKey, SlackBotToken};
 use konstruct_domain::snapshot::{ProviderOwner, Reader};
@@ -97,9 +99,31 @@ pub(crate) async fn fill(world: &World) {
         model: "demo-1".to_owned(),
         tokens_in: 1,
         tokens_out: 1,
+        cost: konstruct_domain::Money::from_micros(5),
         outcome: "ok",
     };
     world.ai_gateway.record_model_call(globex.id, &call).await.unwrap();
+    fill_delivery(world).await;
+}
+
+/// What platforms tell of messages and people.
+async fn fill_delivery(world: &World) {
+    let (globex, gateway) = (world.globex.id, &world.gateway);
+    let web = "web".parse().unwrap();
+    let part = ReplyPart { reply: ReplyId::new(globex.as_uuid()), part: 0 };
+    gateway.part_begins(globex, part.reply, part.part).await.unwrap();
+    let status = DeliveryStatus {
+        message_id: "wamid.1".to_owned(),
+        progress: Progress::Sent,
+        at: Some(1),
+        part: Some(part),
+        pricing: None,
+        failure: None,
+    };
+    gateway.record_status(globex, &web, &status).await.unwrap();
+    let person = Contact { user_id: Some("DE.1".to_owned()), ..Contact::default() };
+    gateway.meet(globex, &web, &person).await.unwrap();
+    assert!(gateway.lease_poll(globex, &web, "gateway", std::time::Duration::from_secs(1)).await.unwrap());
 }
 
 /// A session that may act for acme and tries to reach globex.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 mod dedicated;
+mod delivery;
 mod isolation;
 mod messages;
 mod plane;

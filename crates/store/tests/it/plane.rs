@@ -174,8 +174,9 @@ async fn deliveries_are_kept_for_their_time_and_longer_under_a_legal_hold() {
     let world = World::new().await;
     let payload = b"{\"as\": \"it came\"}".as_slice();
     for tenant in [world.acme.id, world.globex.id] {
-        let (connection, message) = (web_chat(), message("c", 1));
-        world.gateway.accept_delivery(tenant, &connection, &message, Some(payload)).await.unwrap();
+        let mut message = message("c", 1);
+        message.raw = payload.to_vec().into();
+        world.gateway.accept(tenant, &web_chat(), &message).await.unwrap();
     }
     let mut admin = world.database.admin().await;
     let kept: Vec<u8> = sqlx::query("select payload from konstruct.delivery limit 1")

@@ -68,7 +68,10 @@ pub(crate) fn message(conversation: &str, number: u32) -> InboundMessage {
         conversation_key: conversation.to_owned(),
         author_id: "visitor".to_owned(),
         text: format!("message {number}"),
+        attachments: Vec::new(),
+        language: None,
         addressing: Addressing::Addressed,
-        reply_to: ReplyTarget::WebChat,
+        reply_to: ReplyTarget::new("web_chat", []),
+        raw: Vec::new().into(),
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn say(
         let (connection, _) = chat(&app, &public_id)?;
         let token: Token = token.parse().map_err(|_| Refusal::UnknownToken)?;
         let message = message(&body)?;
-        intake::take_in(&app, &connection, &token.message(message.id, &message.text), &body).await
+        intake::take_in(&app, &connection, &token.message(message.id, &message.text, body)).await
     };
     let (outcome, response) = match said.await {
         Ok(outcome) => {
@@ -88,7 +88,7 @@ fn chat(app: &App, public_id: &str) -> Result<(Arc<Connection>, WebChatSnapshot)
     let connection = routes.by_public_id(public_id).ok_or(Refusal::NotFound)?;
     match &connection.snapshot.channel {
         ChannelSnapshot::WebChat(snapshot) => Ok((Arc::clone(connection), snapshot.clone())),
-        ChannelSnapshot::Slack(_) => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotFound),
     }
 }
 
