@@ -230,7 +230,8 @@ impl World {
     /// As if nobody had to wait for the next try.
     pub(crate) async fn make_due(&self, tenant: &Tenant) {
         self.execute(
-            "update konstruct.outbox set due_at = now(), lease_until = null where state = 'pending'",
+            // Not what is being sent: it would be taken from its sender again and again.
+            "update konstruct.outbox set due_at = now() where state = 'pending' and lease_owner is null",
         )
         .await;
         self.bus.publish(Signal::Outbox(tenant.id)).await;
