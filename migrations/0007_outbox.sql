@@ -30,6 +30,8 @@ alter table konstruct.outbox force row level security;
 alter table konstruct.outbox_sent force row level security;
 
 alter table konstruct.outbox
+    -- How often the platform has asked to wait, which is no failure of the reply and uses up none of its tries.
+    add column waits integer not null default 0,
     drop column sent_at,
     drop column platform_message_id,
     drop constraint outbox_state_check,
@@ -90,5 +92,5 @@ end
 $$;
 
 -- For `konstruct outbox`: a person decides about dead letters, and that is recorded.
-grant update (state, attempt, due_at, fence, last_error) on konstruct.outbox to konstruct_operator;
+grant update (state, attempt, waits, due_at, fence, last_error) on konstruct.outbox to konstruct_operator;
 grant insert on konstruct.audit to konstruct_operator;
