@@ -268,14 +268,15 @@ impl World {
     pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
         sqlx::query_as(
             "select state, attempt, last_error, platform_message_id from (
-                 select outbox_seq, state, attempt, last_error, null as platform_message_id from konstruct.outbox
+                 select outbox_seq, state, attempt + waits as attempt, last_error, null as platform_message_id
+                 from konstruct.outbox
                  union all
                  select outbox_seq, 'sent', attempt, null, platform_message_id from konstruct.outbox_sent) o
              order by outbox_seq",
         )
-            .fetch_all(&mut self.admin().await)
-            .await
-            .unwrap()
+        .fetch_all(&mut self.admin().await)
+        .await
+        .unwrap()
     }
 
     pub(crate) async fn admin(&self) -> PgConnection {
