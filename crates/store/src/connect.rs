@@ -18,8 +18,6 @@ use crate::{Error, Keyring, Result};
 
 /// Slack gives up on a webhook after 3 s; by then we want to have answered that the database is down.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Less than the 30 s that the operator gives one look at an object.
-const PATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An idle runtime gives its connections back after this time.
 const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -48,23 +46,9 @@ pub struct Store {
 impl Store {
     /// Never waits for the server: the first call does.
     pub fn connect(url: &SecretString, max_connections: u32, keyring: Keyring) -> Result<Self> {
-        Self::open(url, max_connections, keyring, ACQUIRE_TIMEOUT)
-    }
-
-    /// For work that nobody waits for, and that comes in bursts: a queue for the connections is no outage.
-    pub fn connect_patiently(url: &SecretString, max_connections: u32, keyring: Keyring) -> Result<Self> {
-        Self::open(url, max_connections, keyring, PATIENT_ACQUIRE_TIMEOUT)
-    }
-
-    fn open(
-        url: &SecretString,
-        max_connections: u32,
-        keyring: Keyring,
-        acquire_timeout: Duration,
-    ) -> Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(acquire_timeout)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with(options(url, "konstruct")?);
         Ok(Self {
             intake: Arc::new(Batcher::new(intake::commit_to(pool.clone()))),
