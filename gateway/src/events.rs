@@ -9,11 +9,10 @@ use konstruct_domain::delivery::{Contact, DeliveryStatus};
 use konstruct_domain::message::InboundMessage;
 use konstruct_queue::Signal;
 use konstruct_store::Reported;
-use tokio::time::timeout;
 
 use crate::app::App;
 use crate::connection::Connection;
-use crate::intake::COMMIT_TIMEOUT;
+use crate::intake::stored;
 use crate::receive::Entry;
 use crate::refusal::Refusal;
 use crate::registry::Owner;
@@ -144,8 +143,7 @@ impl Task<'_> {
             Reported::Nothing => Ok("status_known"),
             Reported::Progress => Ok("status"),
             Reported::ReplyResolved => {
-                let bus = self.app.bus.clone();
-                tokio::spawn(async move { bus.publish(Signal::Outbox(tenant)).await });
+                self.app.bus.announce(Signal::Outbox(tenant));
                 Ok("status_resolved")
             }
         }
@@ -190,24 +188,5 @@ impl Task<'_> {
         };
         connections.retain(|connection| self.adapter.owns(&connection.snapshot.channel, account));
         Ok(connections)
-    }
-}
-
-/// What a delivery says is stored in time, or the delivery is to come again.
-async fn stored<T>(
-    connection: &Connection,
-    work: impl Future<Output = Result<T, konstruct_store::Error>>,
-) -> Result<T, Refusal> {
-    let (tenant, name) = (connection.tenant, connection.name());
-    match timeout(COMMIT_TIMEOUT, work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => {
-            tracing::warn!(%tenant, connection = name, %error, "what a delivery says was not stored");
-            Err(Refusal::Unavailable)
-        }
-        Err(_) => {
-            tracing::warn!(%tenant, connection = name, "storing what a delivery says took too long");
-            Err(Refusal::Unavailable)
-        }
     }
 }

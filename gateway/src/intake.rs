@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 
 /// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
 /// repeats the delivery.
-pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(
@@ -23,25 +23,35 @@ pub(crate) async fn take_in(
 ) -> Result<&'static str, Refusal> {
     let tenant = connection.tenant;
     konstruct_faults::point("intake.before");
-    let accept = app.store.accept(tenant, &connection.snapshot, message);
-    let accepted = timeout(COMMIT_TIMEOUT, accept).await;
+    let accepted = stored(connection, app.store.accept(tenant, &connection.snapshot, message)).await;
     konstruct_faults::point("intake.committed");
-    match accepted {
-        Ok(Ok(Accepted::New { notice, .. })) => {
+    match accepted? {
+        Accepted::New { notice, .. } => {
             app.bus.announce(Signal::Inbox(tenant));
             if notice {
                 app.bus.announce(Signal::Outbox(tenant));
             }
             Ok("accepted")
         }
-        Ok(Ok(Accepted::Duplicate)) => Ok("duplicate"),
-        Ok(Ok(Accepted::NotAddressed)) => Ok("ignored_not_addressed"),
+        Accepted::Duplicate => Ok("duplicate"),
+        Accepted::NotAddressed => Ok("ignored_not_addressed"),
+    }
+}
+
+/// What a delivery says is stored in time, or the delivery is to come again.
+pub(crate) async fn stored<T>(
+    connection: &Connection,
+    work: impl Future<Output = Result<T, konstruct_store::Error>>,
+) -> Result<T, Refusal> {
+    let (tenant, name) = (connection.tenant, connection.name());
+    match timeout(COMMIT_TIMEOUT, work).await {
+        Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => {
-            tracing::warn!(%tenant, connection = connection.name(), %error, "a message was not stored");
+            tracing::warn!(%tenant, connection = name, %error, "what a delivery says was not stored");
             Err(Refusal::Unavailable)
         }
         Err(_) => {
-            tracing::warn!(%tenant, connection = connection.name(), "storing a message took too long");
+            tracing::warn!(%tenant, connection = name, "storing what a delivery says took too long");
             Err(Refusal::Unavailable)
         }
     }

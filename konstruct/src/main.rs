@@ -4,6 +4,7 @@ mod chat_check;
 mod cli;
 mod completion;
 mod crd;
+mod database;
 mod dev;
 mod healthcheck;
 mod migrate;

@@ -1,20 +1,21 @@
 //! `konstruct outbox`: replies that could not be sent, and what becomes of them.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use konstruct_domain::Slug;
 use konstruct_domain::ids::ReplyId;
-use konstruct_domain::{Slug, TenantId};
-use konstruct_store::{DeadLetter, Keyring, LetterAction, Store};
-use secrecy::SecretString;
+use konstruct_store::{DeadLetter, LetterAction, Store, TenantRecord};
 use uuid::Uuid;
+
+use crate::database::Database;
+
+const DIRECTORY: &str = "cannot read the directory of tenants";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// File with the PostgreSQL URL, of the role konstruct_operator.
-    #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE", value_name = "FILE", global = true)]
-    database_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     #[command(subcommand)]
     command: Command,
 }
@@ -47,8 +48,7 @@ struct Letters {
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let file = args.database_url_file.context("--database-url-file is missing")?;
-    let store = Store::connect(&read(&file)?, 1, Keyring::from_hex(None, None)?)?;
+    let store = args.database.connect()?;
     match args.command {
         Command::List { tenant } => list(&store, tenant.as_ref()).await,
         Command::Retry(letters) => resolve(&store, &letters, LetterAction::Retry).await,
@@ -57,18 +57,17 @@ pub(crate) async fn run(args: Args) -> Result<()> {
 }
 
 async fn list(store: &Store, tenant: Option<&Slug>) -> Result<()> {
-    let tenants = store.tenants().await.context("cannot read the directory of tenants")?;
-    if let Some(slug) = tenant.filter(|slug| tenants.iter().all(|tenant| tenant.slug != **slug)) {
-        bail!("there is no tenant {slug}: `kubectl get tenants` shows those that there are");
-    }
-    let wanted = tenants.iter().filter(|found| tenant.is_none_or(|slug| found.slug == *slug));
+    let tenants = match tenant {
+        Some(slug) => vec![find(store, slug).await?],
+        None => store.tenants().await.context(DIRECTORY)?,
+    };
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
         "{:<20}  {:<36}  {:<20}  {:<5}  {:<8}  REASON",
         "TENANT", "REPLY", "WRITTEN", "TRIES", "IN DOUBT"
     )?;
-    for tenant in wanted {
+    for tenant in &tenants {
         let letters = store.dead_letters(tenant.id).await.context("cannot read the outbox")?;
         let pending = store.outbox_depth(tenant.id).await.context("cannot read the outbox")?.pending;
         for letter in &letters {
@@ -89,7 +88,7 @@ fn print(out: &mut impl Write, tenant: &Slug, letter: &DeadLetter) -> std::io::R
 }
 
 async fn resolve(store: &Store, letters: &Letters, action: LetterAction) -> Result<()> {
-    let tenant = find(store, &letters.tenant).await?;
+    let tenant = find(store, &letters.tenant).await?.id;
     let wanted: Vec<ReplyId> = letters.replies.iter().copied().map(ReplyId::new).collect();
     let only = (!letters.all).then_some(wanted.as_slice());
     let done =
@@ -108,22 +107,16 @@ async fn resolve(store: &Store, letters: &Letters, action: LetterAction) -> Resu
     }
 }
 
-async fn find(store: &Store, slug: &Slug) -> Result<TenantId> {
-    let tenants = store.tenants().await.context("cannot read the directory of tenants")?;
+async fn find(store: &Store, slug: &Slug) -> Result<TenantRecord> {
+    let tenants = store.tenants().await.context(DIRECTORY)?;
     let found = tenants.into_iter().find(|tenant| tenant.slug == *slug);
-    let found = found.with_context(|| {
+    found.with_context(|| {
         format!("there is no tenant {slug}: `kubectl get tenants` shows those that there are")
-    })?;
-    Ok(found.id)
+    })
 }
 
 /// Who decides, for the audit: as far as this machine knows.
 fn actor() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     format!("operator/{}", user.unwrap_or_else(|_| "unknown".to_owned()))
-}
-
-fn read(file: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(SecretString::from(text.trim()))
 }

@@ -1,18 +1,17 @@
 //! `konstruct retained`: tenants that were deleted and whose conversations, usage and audit are kept.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use konstruct_domain::TenantId;
-use konstruct_store::{Keyring, RetainedTenant, Store};
-use secrecy::SecretString;
+use konstruct_store::{RetainedTenant, Store};
+
+use crate::database::Database;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// File with the PostgreSQL URL, of the role konstruct_operator.
-    #[arg(long, env = "KONSTRUCT_DATABASE_URL_FILE", value_name = "FILE", global = true)]
-    database_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: Database,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,8 +31,7 @@ enum Command {
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
-    let file = args.database_url_file.context("--database-url-file is missing")?;
-    let store = Store::connect(&read(&file)?, 1, Keyring::from_hex(None, None)?)?;
+    let store = args.database.connect()?;
     let retained = store.retained_tenants().await.context("cannot read the directory of tenants")?;
     match args.command {
         Command::List => print(&retained).context("cannot write to standard output"),
@@ -63,9 +61,4 @@ fn print(retained: &[RetainedTenant]) -> std::io::Result<()> {
         writeln!(out, "{:<36}  {retained_at:<20}  {hold:<10}  {}", tenant.id.to_string(), tenant.slug)?;
     }
     Ok(())
-}
-
-fn read(file: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(SecretString::from(text.trim()))
 }

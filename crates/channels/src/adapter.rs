@@ -1,6 +1,7 @@
 //! What every channel can be asked to do. The gateway knows channels by this interface only.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -181,9 +182,9 @@ pub struct Account<'a> {
     pub secrets: &'a Secrets,
 }
 
-/// The values of the secrets that a connection names.
+/// The values of the secrets that a connection names. Cheap to clone: each request does.
 #[derive(Clone, Debug, Default)]
-pub struct Secrets(HashMap<SecretField, SecretString>);
+pub struct Secrets(Arc<HashMap<SecretField, SecretString>>);
 
 impl Secrets {
     pub fn get(&self, field: SecretField) -> Option<&SecretString> {
@@ -200,7 +201,7 @@ impl Secrets {
 
 impl FromIterator<(SecretField, SecretString)> for Secrets {
     fn from_iter<T: IntoIterator<Item = (SecretField, SecretString)>>(secrets: T) -> Self {
-        Self(secrets.into_iter().collect())
+        Self(Arc::new(secrets.into_iter().collect()))
     }
 }
 

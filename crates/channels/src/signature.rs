@@ -1,18 +1,20 @@
-//! HMAC-SHA256 over raw bytes.
+//! HMAC-SHA256 over raw bytes, and comparisons that tell nothing by their time.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
-/// In hexadecimal digits. A blank secret signs nothing: everybody knows it.
-pub(crate) fn hmac_sha256(secret: &SecretString, bytes: &[u8]) -> Option<String> {
+/// Over the parts one after the other, in hexadecimal digits. A blank secret signs nothing: everybody knows it.
+pub(crate) fn hmac_sha256(secret: &SecretString, parts: &[&[u8]]) -> Option<String> {
     let secret = secret.expose_secret();
     if secret.trim().is_empty() {
         return None;
     }
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
-    mac.update(bytes);
+    for part in parts {
+        mac.update(part);
+    }
     Some(hex::encode(mac.finalize().into_bytes()))
 }
 

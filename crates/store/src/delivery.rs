@@ -4,6 +4,7 @@ use konstruct_domain::delivery::{DeliveryStatus, Progress, SentPart};
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::{ConnectionName, TenantId};
 
+use crate::outbox::letters;
 use crate::{Result, Store};
 
 /// What a report has changed.
@@ -173,14 +174,7 @@ async fn fail(connection: &mut sqlx::PgConnection, reply: uuid::Uuid, reason: &s
     .execute(&mut *connection)
     .await?;
     if failed.rows_affected() > 0 {
-        sqlx::query!(
-            "insert into konstruct.audit (actor, action, subject, detail)
-             values ('gateway', 'outbox.dead', $1, jsonb_build_object('reason', $2::text))",
-            format!("reply/{reply}"),
-            reason
-        )
-        .execute(connection)
-        .await?;
+        letters::record(connection, ReplyId::new(reply), reason).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The outbox: replies on their way to a platform, in order within a conversation.
 
-mod letters;
+pub(crate) mod letters;
 mod sent;
 
 use std::collections::HashMap;
@@ -131,14 +131,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         held(updated.rows_affected())?;
-        sqlx::query!(
-            "insert into konstruct.audit (actor, action, subject, detail)
-             values ('gateway', 'outbox.dead', $1, jsonb_build_object('reason', $2::text))",
-            format!("reply/{}", item.reply),
-            reason
-        )
-        .execute(&mut *transaction)
-        .await?;
+        letters::record(&mut transaction, item.reply, reason).await?;
         transaction.commit().await?;
         Ok(())
     }

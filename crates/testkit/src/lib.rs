@@ -7,6 +7,7 @@ pub mod database;
 pub mod fault;
 pub mod llm;
 pub mod outage;
+mod serving;
 pub mod slack;
 pub mod telegram;
 pub mod whatsapp;

@@ -1,9 +1,8 @@
 //! Proof that a delivery comes from Slack: an HMAC over the raw bytes, and a timestamp that is fresh.
 
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use secrecy::SecretString;
+
+use crate::signature::{hmac_sha256, same};
 
 /// How old, or how far in the future, a delivery may be.
 pub const TOLERANCE_SECONDS: u64 = 300;
@@ -45,7 +44,7 @@ pub fn verify(
         return Err(Refused::Future);
     }
     let expected = signature_of(secret, timestamp, body)?;
-    if bool::from(expected.as_bytes().ct_eq(signature)) { Ok(()) } else { Err(Refused::WrongSignature) }
+    if same(&expected, signature) { Ok(()) } else { Err(Refused::WrongSignature) }
 }
 
 /// The value of X-Slack-Signature for a body that is sent at `timestamp`.
@@ -54,17 +53,8 @@ pub fn sign(secret: &SecretString, timestamp: u64, body: &[u8]) -> Result<String
 }
 
 fn signature_of(secret: &SecretString, timestamp: &[u8], body: &[u8]) -> Result<String, Refused> {
-    let secret = secret.expose_secret();
-    if secret.trim().is_empty() {
-        return Err(Refused::BlankSecret);
-    }
-    // HMAC takes a key of any length; blank is the one we refuse.
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|_| Refused::BlankSecret)?;
-    mac.update(b"v0:");
-    mac.update(timestamp);
-    mac.update(b":");
-    mac.update(body);
-    Ok(format!("v0={}", hex::encode(mac.finalize().into_bytes())))
+    let digits = hmac_sha256(secret, &[b"v0:", timestamp, b":", body]).ok_or(Refused::BlankSecret)?;
+    Ok(format!("v0={digits}"))
 }
 
 /// Digits only: `str::parse` would also take a sign.

@@ -51,7 +51,7 @@ pub struct Telegram {
 /// What Telegram sends along with each delivery. Made from the token, so that there is nothing else to be stored, and
 /// a new token makes a new one.
 fn webhook_secret(token: &SecretString) -> Option<String> {
-    hmac_sha256(token, b"konstruct telegram webhook")
+    hmac_sha256(token, &[b"konstruct telegram webhook"])
 }
 
 fn bot(channel: &ChannelSnapshot) -> Option<&TelegramSnapshot> {

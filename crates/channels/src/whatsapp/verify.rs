@@ -14,7 +14,7 @@ pub(super) fn verify(received: &Received<'_>, secret: &SecretString) -> Result<(
     let given = received
         .header("x-hub-signature-256")
         .ok_or_else(|| refuse("the header X-Hub-Signature-256 is missing"))?;
-    let expected = hmac_sha256(secret, received.body).ok_or_else(|| refuse("the app secret is blank"))?;
+    let expected = hmac_sha256(secret, &[received.body]).ok_or_else(|| refuse("the app secret is blank"))?;
     if same(&format!("sha256={expected}"), given) {
         Ok(())
     } else {

@@ -2,6 +2,7 @@
 
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::{ConversationId, TenantId};
+use sqlx::PgConnection;
 
 use crate::{Result, Store};
 
@@ -117,4 +118,17 @@ impl Store {
         transaction.commit().await?;
         Ok(done.into_iter().map(ReplyId::new).collect())
     }
+}
+
+/// Writes down that a reply was given up, in the transaction that does it.
+pub(crate) async fn record(connection: &mut PgConnection, reply: ReplyId, reason: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into konstruct.audit (actor, action, subject, detail)
+             values ('gateway', 'outbox.dead', $1, jsonb_build_object('reason', $2::text))",
+        format!("reply/{reply}"),
+        reason
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -11,16 +11,14 @@ mod server;
 mod state;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 pub use app::{App, SignedRequest, seconds_now};
 pub use fault::Fault;
 pub use state::{Message, Workspace};
 
+use crate::serving::{self, Serving};
 use state::State;
 
 /// Runs until the last clone is dropped.
@@ -28,25 +26,20 @@ use state::State;
 pub struct SlackDouble {
     origin: String,
     state: Arc<State>,
-    _running: Arc<oneshot::Sender<()>>,
+    _serving: Serving,
 }
 
 impl SlackDouble {
     /// Starts one on a free port of the loopback address.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback");
-        Self::serve(listener)
+        Self::serve(serving::on_loopback().await)
     }
 
     /// Starts one on a bound port.
     pub fn serve(listener: TcpListener) -> Self {
-        let address = listener.local_addr().expect("a bound listener has an address");
-        let state = Arc::new(State::default());
-        let router: Router = server::router(Arc::clone(&state));
-        let (running, stopped) = oneshot::channel();
-        let server = axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
-        tokio::spawn(server.into_future());
-        Self { origin: format!("http://{address}"), state, _running: Arc::new(running) }
+        let (origin, state) = (serving::origin(&listener), Arc::new(State::default()));
+        let serving = Serving::start(listener, server::router(Arc::clone(&state)));
+        Self { origin, state, _serving: serving }
     }
 
     /// What to give a client as `https://slack.com/api`.
@@ -81,20 +74,7 @@ impl SlackDouble {
     /// # Panics
     /// When they are not within a minute.
     pub async fn wait_for_messages(&self, count: usize) -> Vec<Message> {
-        for _ in 0..6000 {
-            let messages = self.messages();
-            if messages.len() >= count {
-                return messages;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let messages = self.messages();
-        assert!(
-            messages.len() >= count,
-            "{count} messages expected, {} posted: {messages:#?}",
-            messages.len()
-        );
-        messages
+        serving::at_least(count, || self.messages()).await
     }
 
     /// How often a method was called, failed calls included.

@@ -9,15 +9,14 @@ mod server;
 mod state;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
 pub use state::{Bot, SentText, Webhook};
 
 use crate::fault::CallFault;
+use crate::serving::{self, Serving};
 use state::State;
 
 /// Runs until the last clone is dropped.
@@ -25,24 +24,21 @@ use state::State;
 pub struct TelegramDouble {
     origin: String,
     state: Arc<State>,
-    _running: Arc<oneshot::Sender<()>>,
+    _serving: Serving,
 }
 
 impl TelegramDouble {
     /// Starts one on a free port of the loopback address.
     pub async fn start() -> Self {
-        Self::serve(TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback"))
+        Self::serve(serving::on_loopback().await)
     }
 
     /// Starts one on a bound port.
     pub fn serve(listener: TcpListener) -> Self {
-        let origin = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let origin = serving::origin(&listener);
         let state = Arc::new(State::default());
-        let (running, stopped) = oneshot::channel();
-        let server = axum::serve(listener, server::router(Arc::clone(&state)))
-            .with_graceful_shutdown(async { drop(stopped.await) });
-        tokio::spawn(server.into_future());
-        Self { origin, state, _running: Arc::new(running) }
+        let serving = Serving::start(listener, server::router(Arc::clone(&state)));
+        Self { origin, state, _serving: serving }
     }
 
     /// What to give a client as `https://api.telegram.org`.
@@ -102,14 +98,6 @@ impl TelegramDouble {
     /// # Panics
     /// When they are not within a minute.
     pub async fn wait_for_sent(&self, count: usize) -> Vec<SentText> {
-        for _ in 0..6000 {
-            if self.sent().len() >= count {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        let sent = self.sent();
-        assert!(sent.len() >= count, "{count} messages expected: {sent:#?}");
-        sent
+        serving::at_least(count, || self.sent()).await
     }
 }
