@@ -19,6 +19,7 @@ pub(crate) struct Connection {
     pub accepted: Mutex<Option<bool>>,
     bot_token: OnceCell<SecretString>,
     signing_secret: OnceCell<SecretString>,
+    identity_secret: OnceCell<SecretString>,
 }
 
 impl Connection {
@@ -30,6 +31,7 @@ impl Connection {
             accepted: Mutex::new(None),
             bot_token: OnceCell::new(),
             signing_secret: OnceCell::new(),
+            identity_secret: OnceCell::new(),
         }
     }
 
@@ -58,6 +60,15 @@ impl Connection {
         version: &SecretVersion,
     ) -> Result<&SecretString, konstruct_store::Error> {
         self.reveal(store, &self.signing_secret, version).await
+    }
+
+    /// With which a site signs who its visitor is.
+    pub(crate) async fn identity_secret(
+        &self,
+        store: &Store,
+        version: &SecretVersion,
+    ) -> Result<&SecretString, konstruct_store::Error> {
+        self.reveal(store, &self.identity_secret, version).await
     }
 
     async fn reveal<'a>(

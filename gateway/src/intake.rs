@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::connection::Connection;
+use crate::manners;
 use crate::refusal::Refusal;
 
 /// Slack waits 3 s. A commit that ends after this is found again as a duplicate when Slack repeats the delivery.
@@ -20,6 +21,9 @@ pub(crate) async fn take_in(
     connection: &Connection,
     message: &InboundMessage,
 ) -> Result<&'static str, Refusal> {
+    if let Some(outcome) = manners::admit(app, connection, message).await? {
+        return Ok(outcome);
+    }
     let tenant = connection.tenant;
     let accepted = timeout(COMMIT_TIMEOUT, app.store.accept(tenant, &connection.snapshot, message)).await;
     match accepted {

@@ -12,17 +12,21 @@ mod connection;
 mod credentials;
 mod error;
 mod intake;
+mod manners;
 mod metrics;
 mod outbox;
+mod partials;
 mod refusal;
 mod registry;
 mod reloader;
+mod retention;
 mod routes;
 mod serve;
 mod wakes;
 
 pub use args::{Args, run};
 pub use error::Error;
+pub use manners::Allowances;
 pub use serve::{Config, serve};
 
 /// The Web API of the real Slack.

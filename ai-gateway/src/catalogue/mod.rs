@@ -16,7 +16,7 @@ use konstruct_domain::snapshot::AgentSnapshot;
 use konstruct_domain::{AgentName, TenantId};
 use konstruct_store::TenantRecord;
 
-pub(crate) use loader::Loader;
+pub(crate) use loader::{Clients, Loader};
 pub(crate) use provider::{LoadedProvider, Unusable};
 pub(crate) use sync::follow;
 

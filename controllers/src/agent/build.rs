@@ -1,13 +1,14 @@
 //! From a valid agent to its snapshot. Pure.
 
-use konstruct_crds::{AgentSpec, Isolation, Memory};
+use konstruct_crds::{AgentSpec, AgentState, Isolation, Memory};
 use konstruct_domain::snapshot::AgentSnapshot;
 
 use super::validate::Validated;
 
 pub fn snapshot(agent: &Validated) -> AgentSnapshot {
     // Named one by one: a field of the spec that nobody uses does not compile.
-    let AgentSpec { display_name, role, persona, instructions, models: _, memory, isolation } = &agent.spec;
+    let AgentSpec { display_name, role, persona, instructions, models: _, memory, isolation, state } =
+        &agent.spec;
     let Memory { window_messages } = memory;
     AgentSnapshot {
         name: agent.name.clone(),
@@ -18,5 +19,6 @@ pub fn snapshot(agent: &Validated) -> AgentSnapshot {
         models: agent.models.clone(),
         window_messages: *window_messages,
         dedicated: *isolation == Isolation::Dedicated,
+        paused: *state == AgentState::Paused,
     }
 }

@@ -16,8 +16,14 @@ pub fn snapshot(connection: &Validated) -> ConnectionSnapshot {
             bot_token: bot_token.reference(),
             signing_secret: signing_secret.as_ref().map(ResolvedSecret::reference),
         }),
-        ValidChannel::WebChat(WebChat { title, greeting }) => {
-            ChannelSnapshot::WebChat(WebChatSnapshot { title: title.clone(), greeting: greeting.clone() })
+        ValidChannel::WebChat { page, identity_secret } => {
+            let WebChat { title, greeting, allowed_origins, identity_secret_ref: _ } = page;
+            ChannelSnapshot::WebChat(WebChatSnapshot {
+                title: title.clone(),
+                greeting: greeting.clone(),
+                allowed_origins: allowed_origins.clone(),
+                identity_secret: identity_secret.as_ref().map(ResolvedSecret::reference),
+            })
         }
     };
     ConnectionSnapshot {
@@ -26,6 +32,7 @@ pub fn snapshot(connection: &Validated) -> ConnectionSnapshot {
         public_id: connection.public_id.clone(),
         channel,
         pause: connection.pause.clone(),
+        manners: connection.manners.clone(),
     }
 }
 
@@ -37,7 +44,9 @@ pub fn secrets(connection: &Validated) -> Vec<(SecretField, SecretString)> {
             .flatten()
             .map(ResolvedSecret::stored)
             .collect(),
-        ValidChannel::WebChat(_) => Vec::new(),
+        ValidChannel::WebChat { identity_secret, .. } => {
+            identity_secret.iter().map(ResolvedSecret::stored).collect()
+        }
     }
 }
 
@@ -48,11 +57,12 @@ pub fn webhook_path(connection: &Validated) -> Option<String> {
             Some(format!("/slack/{}/events", connection.public_id))
         }
         ValidChannel::Slack { signing_secret: None, .. } => Some("/slack/events".to_owned()),
-        ValidChannel::WebChat(_) => None,
+        ValidChannel::WebChat { .. } => None,
     }
 }
 
 /// Path of the chat page at the gateway.
 pub fn chat_path(connection: &Validated) -> Option<String> {
-    matches!(connection.channel, ValidChannel::WebChat(_)).then(|| format!("/chat/{}", connection.public_id))
+    matches!(connection.channel, ValidChannel::WebChat { .. })
+        .then(|| format!("/chat/{}", connection.public_id))
 }

@@ -1,7 +1,7 @@
 //! What a ChannelConnection refers to: its Agent, its Secrets, and who else wants the same account.
 
 use konstruct_crds::conditions::ResourceStatus;
-use konstruct_crds::{ChannelConnection, Slack, Tenant, TenantState};
+use konstruct_crds::{Agent, ChannelConnection, Slack, Tenant, TenantState};
 use konstruct_domain::snapshot::{Pause, SecretField};
 use kube::ResourceExt;
 
@@ -24,8 +24,12 @@ pub struct Dereferenced {
     pub rival: Option<Rival>,
     /// The tenant's limit, if older connections fill it.
     pub over_limit: Option<u16>,
-    /// Present while the tenant is suspended.
+    /// What stands behind `spec.webChat.identitySecretRef`; None where the spec names none.
+    pub identity_secret: Option<SecretLookup>,
+    /// Present while the tenant is suspended or the agent paused.
     pub pause: Option<Pause>,
+    /// Of the tenant: how many messages all its connections take.
+    pub messages_per_minute: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +55,14 @@ pub(super) async fn dereference(
     let slack = connection.spec.slack.as_ref();
     let keyring = context.store.keyring();
     let namespace = tenant.namespace();
-    let limit = context.entitlement(tenant).and_then(|entitlement| entitlement.limits.channels);
+    let limits = context.entitlement(tenant).map(|entitlement| entitlement.limits).unwrap_or_default();
     let bot_token = slack.map(|slack| (&slack.bot_token_ref, SecretField::SlackBotToken));
     let signing_secret =
         slack.and_then(|slack| Some((slack.signing_secret_ref.as_ref()?, SecretField::SlackSigningSecret)));
+    let identity = connection.spec.web_chat.as_ref().and_then(|chat| chat.identity_secret_ref.as_ref());
+    let identity = identity.map(|reference| (reference, SecretField::WebChatIdentity));
     let mut lookups = Vec::new();
-    for reference in [bot_token, signing_secret] {
+    for reference in [bot_token, signing_secret, identity] {
         lookups.push(match reference {
             None => None,
             Some((reference, field)) => {
@@ -64,6 +70,7 @@ pub(super) async fn dereference(
             }
         });
     }
+    let identity_secret = lookups.pop().flatten();
     let signing_secret = lookups.pop().flatten();
     let bot_token = lookups.pop().flatten();
     Ok(Dereferenced {
@@ -72,9 +79,19 @@ pub(super) async fn dereference(
         bot_token,
         signing_secret,
         rival: slack.and_then(|slack| rival(context, connection, slack)),
-        over_limit: over_limit(connection, limit, || context.caches.connections.in_namespace(&namespace)),
-        pause: context.caches.tenants.get("", &tenant.name).and_then(|tenant| pause(&tenant)),
+        over_limit: over_limit(connection, limits.channels, || {
+            context.caches.connections.in_namespace(&namespace)
+        }),
+        identity_secret,
+        pause: pause_of(context, &namespace, tenant, &connection.spec.agent),
+        messages_per_minute: limits.messages_per_minute,
     })
+}
+
+fn pause_of(context: &Context, namespace: &str, tenant: &TenantRef, agent: &str) -> Option<Pause> {
+    let tenant = context.caches.tenants.get("", &tenant.name)?;
+    pause(&tenant)
+        .or_else(|| agent_pause(&*context.caches.agents.get(namespace, agent)?, &tenant.spec.display_name))
 }
 
 /// What senders are told while the tenant is suspended. An edit of the Tenant in between is told anew.
@@ -82,9 +99,21 @@ pub fn pause(tenant: &Tenant) -> Option<Pause> {
     (tenant.spec.state == TenantState::Suspended).then(|| Pause {
         id: tenant.metadata.generation.unwrap_or(0).to_string(),
         notice: format!(
-            "Thank you for your message. The assistant of {} is paused at the moment. Your message is kept, and you \
+            "Thank you for your message. The AI assistant of {} is paused at the moment. Your message is kept, and you \
              get an answer here when it is back.",
             tenant.spec.display_name
+        ),
+    })
+}
+
+/// What senders are told while the agent is paused.
+pub fn agent_pause(agent: &Agent, company: &str) -> Option<Pause> {
+    (agent.spec.state == konstruct_crds::AgentState::Paused).then(|| Pause {
+        id: format!("agent-{}", agent.metadata.generation.unwrap_or(0)),
+        notice: format!(
+            "Thank you for your message. {}, an AI employee of {}, is paused at the moment. Your message is kept, and you \
+             get an answer here later.",
+            agent.spec.display_name, company
         ),
     })
 }

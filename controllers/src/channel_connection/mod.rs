@@ -3,6 +3,7 @@
 mod apply;
 pub mod build;
 pub mod dereference;
+mod hours;
 mod status;
 pub mod validate;
 
@@ -80,7 +81,7 @@ impl ChannelConnections {
                     return Ok(next);
                 }
                 self.write(&connection, &status::published(&connection, &valid, &applied)).await?;
-                Ok(report::next_after(&applied, found.bot_token.is_some()))
+                Ok(report::next_after(&applied, found.bot_token.is_some() || found.identity_secret.is_some()))
             }
             Outcome::AccountTaken => {
                 let problem = validate::account_problem(&Rival::AnotherTenant);

@@ -43,7 +43,9 @@ fn world() -> Dereferenced {
         signing_secret: Some(secret(SecretField::SlackSigningSecret, "8f742231b10e")),
         rival: None,
         over_limit: None,
+        identity_secret: None,
         pause: None,
+        messages_per_minute: None,
     }
 }
 

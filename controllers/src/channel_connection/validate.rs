@@ -2,12 +2,16 @@
 
 use konstruct_crds::{Channel, ChannelConnection, Reason, Slack, WebChat};
 use konstruct_domain::ids::{AgentName, ConnectionName};
-use konstruct_domain::snapshot::Pause;
+use konstruct_domain::snapshot::{Manners, Pause};
 use kube::ResourceExt;
 
 use super::dereference::{AgentState, Dereferenced, Rival};
+use super::hours;
 use crate::Problem;
 use crate::framework::secrets::{self, ResolvedSecret};
+
+/// Whoever can guess it can pose as any customer.
+const IDENTITY_SECRET_MIN: usize = 16;
 
 #[derive(Clone, Debug)]
 pub struct Validated {
@@ -16,12 +20,13 @@ pub struct Validated {
     pub(super) public_id: String,
     pub(super) channel: ValidChannel,
     pub(super) pause: Option<Pause>,
+    pub(super) manners: Manners,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum ValidChannel {
     Slack { team_id: String, bot_token: ResolvedSecret, signing_secret: Option<ResolvedSecret> },
-    WebChat(WebChat),
+    WebChat { page: WebChat, identity_secret: Option<ResolvedSecret> },
 }
 
 impl Validated {
@@ -29,7 +34,7 @@ impl Validated {
     pub fn account(&self) -> Option<(&'static str, &str)> {
         match &self.channel {
             ValidChannel::Slack { team_id, .. } => Some(("slack", team_id)),
-            ValidChannel::WebChat(_) => None,
+            ValidChannel::WebChat { .. } => None,
         }
     }
 }
@@ -47,11 +52,14 @@ pub fn validate(connection: &ChannelConnection, found: &Dereferenced) -> Result<
     problems.extend(agent_problem(&connection.spec.agent, found.agent));
     problems.extend(found.over_limit.map(|limit| Problem::too_many("channel connections", limit)));
     problems.extend(found.rival.as_ref().map(account_problem));
+    let hours = connection.spec.business_hours.as_ref().map(hours::validate).transpose();
+    let hours = hours.map_err(|problem| problems.push(problem)).ok().flatten();
+    let manners = Manners { messages_per_minute: found.messages_per_minute, hours };
     let channel = channel(connection, found).map_err(|more| problems.extend(more)).ok();
     match (name, agent, channel) {
         (Ok(name), Ok(agent), Some(channel)) if problems.is_empty() => {
             let (public_id, pause) = (found.public_id.clone(), found.pause.clone());
-            Ok(Validated { name, agent, public_id, channel, pause })
+            Ok(Validated { name, agent, public_id, channel, pause, manners })
         }
         _ => Err(problems),
     }
@@ -87,9 +95,29 @@ pub(super) fn account_problem(rival: &Rival) -> Problem {
 fn channel(connection: &ChannelConnection, found: &Dereferenced) -> Result<ValidChannel, Vec<Problem>> {
     match connection.spec.channel() {
         None => Err(vec![Problem::new(Reason::InvalidSpec, "spec", "set exactly one of slack and webChat")]),
-        Some(Channel::WebChat(web_chat)) => Ok(ValidChannel::WebChat(web_chat.clone())),
+        Some(Channel::WebChat(web_chat)) => {
+            web_chat_channel(web_chat, found).map_err(|problem| vec![problem])
+        }
         Some(Channel::Slack(slack)) => slack_channel(slack, found),
     }
+}
+
+fn web_chat_channel(page: &WebChat, found: &Dereferenced) -> Result<ValidChannel, Problem> {
+    let field = "spec.webChat.identitySecretRef";
+    let identity_secret = match &page.identity_secret_ref {
+        None => None,
+        Some(reference) => {
+            let lookup = found.identity_secret.as_ref().unwrap_or(&secrets::SecretLookup::MissingSecret);
+            let secret = secrets::require(lookup, reference, field)?;
+            if !secrets::has_length(secret, IDENTITY_SECRET_MIN) {
+                let message =
+                    format!("is too short to sign with: store at least {IDENTITY_SECRET_MIN} characters");
+                return Err(Problem::new(Reason::InvalidSecret, field, message));
+            }
+            Some(secret.clone())
+        }
+    };
+    Ok(ValidChannel::WebChat { page: page.clone(), identity_secret })
 }
 
 fn slack_channel(slack: &Slack, found: &Dereferenced) -> Result<ValidChannel, Vec<Problem>> {

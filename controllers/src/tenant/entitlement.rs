@@ -54,6 +54,11 @@ pub fn entitlement(tenant: &TenantSpec, plan: Option<&PlanSpec>) -> Result<Entit
                 tenant.limits.tokens_per_month,
                 limits.tokens_per_month,
             ),
+            messages_per_minute: narrowing.count(
+                "spec.limits.messagesPerMinute",
+                tenant.limits.messages_per_minute,
+                limits.messages_per_minute,
+            ),
         },
         quota: narrowing.quota(&tenant.quota, quota),
         runtime: runtime.clone(),

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Longest text of one message that is kept, in characters. Slack truncates its own at 40,000.
 pub const TEXT_MAX: usize = 40_000;
 
+/// Stands in a message's text where a picture was.
+pub const PICTURE: &str = "[picture]";
+
 /// One message from a person, as an adapter parsed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundMessage {
@@ -16,6 +19,8 @@ pub struct InboundMessage {
     pub conversation_key: String,
     pub author_id: String,
     pub text: String,
+    /// The author's language as the platform tells it, such as `de` or `pt-BR`.
+    pub language: Option<String>,
     pub addressing: Addressing,
     pub reply_to: ReplyTarget,
 }

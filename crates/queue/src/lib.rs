@@ -2,6 +2,8 @@
 //! read again from PostgreSQL.
 
 mod bus;
+pub mod limit;
+mod partial;
 pub mod probe;
 mod provision;
 mod signal;
@@ -9,5 +11,6 @@ mod subscription;
 mod window;
 
 pub use bus::{Bus, Error};
+pub use partial::{Partial, WATCHED_FOR};
 pub use signal::{Signal, Topics};
 pub use subscription::Event;

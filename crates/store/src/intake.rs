@@ -19,7 +19,7 @@ pub enum Accepted {
 }
 
 /// PostgreSQL's text cannot hold U+0000.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -1,5 +1,6 @@
 //! The public addresses.
 
+pub(crate) mod address;
 mod slack;
 mod webchat;
 
@@ -9,7 +10,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 
 use crate::app::App;
 use crate::body;
@@ -19,11 +20,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/slack/events", post(slack::shared_app))
         .route("/slack/{public_id}/events", post(slack::own_app))
-        .route("/chat/assets/{file}", get(webchat::asset))
-        .route("/chat/{public_id}", get(webchat::page))
-        .route("/chat/{public_id}/conversations", post(webchat::start))
-        .route("/chat/{public_id}/conversations/{token}/messages", post(webchat::say))
-        .route("/chat/{public_id}/conversations/{token}/events", get(webchat::events))
+        .merge(webchat::routes(&app))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(from_fn(body::limit_time))

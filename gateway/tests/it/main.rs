@@ -1,6 +1,8 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod browser;
+mod manners;
 mod outage;
 mod slack_intake;
 mod slack_outbox;

@@ -166,6 +166,7 @@ impl World {
             conversation_key: conversation.into(),
             author_id: "visitor".into(),
             text: text.into(),
+            language: None,
             addressing: Addressing::Addressed,
             reply_to: ReplyTarget::WebChat,
         };

@@ -111,6 +111,8 @@ fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
         conversation_key: format!("{channel}:{root}"),
         author_id: author.to_owned(),
         text: said_text(event, markup, envelope.own_user),
+        // Slack tells it of nobody in an event.
+        language: None,
         addressing,
         reply_to: ReplyTarget::Slack { channel: channel.to_owned(), thread_ts: root.to_owned() },
     };

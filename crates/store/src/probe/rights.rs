@@ -5,11 +5,12 @@ use super::{Findings, TenantProbe};
 use crate::Result;
 
 /// What `migrations/` grant to the group of the tenants' logins. A test compares them.
-const NEEDED: [(&str, &[&str]); 11] = [
+const NEEDED: [(&str, &[&str]); 12] = [
     ("audit", &["INSERT"]),
     ("conversation", &["SELECT", "UPDATE"]),
     ("history", &["INSERT", "SELECT"]),
     ("inbox", &["SELECT", "UPDATE"]),
+    ("media", &["SELECT"]),
     ("observation", &["INSERT", "SELECT", "UPDATE"]),
     ("outbox", &["INSERT", "SELECT"]),
     ("snapshot", &["SELECT"]),

@@ -80,6 +80,16 @@ pub(crate) async fn fill(world: &World) {
         tokens_out: 0,
         elapsed: std::time::Duration::ZERO,
     };
+    let picture = konstruct_store::NewPicture {
+        id: globex.id.as_uuid(),
+        conversation: claim.conversation,
+        connection: "web",
+        media_type: "image/png",
+        bytes: 1,
+        width: 1,
+        height: 1,
+    };
+    world.gateway.add_picture(globex.id, picture).await.unwrap();
     globex.runtime.complete(&claim, &turn).await.unwrap();
     let call = konstruct_store::ModelCall {
         request_id: globex.id.as_uuid(),

@@ -3,6 +3,7 @@
 
 mod dedicated;
 mod isolation;
+mod media;
 mod messages;
 mod probe;
 mod snapshots;
