@@ -18,7 +18,7 @@ class Chat {
       message.sent = false;
       this.show(message);
     }
-    if (page || sessionStorage.getItem(`${this.key}:open`)) this.toggle(true, false);
+    if (page || this.wasOpen()) this.toggle(true, false);
   }
 
   build(host) {
@@ -29,7 +29,6 @@ class Chat {
     const template = document.createElement("template");
     template.innerHTML = TEMPLATE;
     root.append(template.content);
-    host.classList.toggle("page", this.page);
     this.$ = (selector) => root.querySelector(selector);
     this.root = root;
     if (this.page) {
@@ -63,6 +62,23 @@ class Chat {
     }
   }
 
+  // For as long as the browser's tab is open, if it lets us.
+  remember(open) {
+    try {
+      sessionStorage.setItem(`${this.key}:open`, open ? "1" : "");
+    } catch {
+      // It opens shut on the next page.
+    }
+  }
+
+  wasOpen() {
+    try {
+      return Boolean(sessionStorage.getItem(`${this.key}:open`));
+    } catch {
+      return false;
+    }
+  }
+
   introduce(title, greeting) {
     this.name = title || this.name || "Chat";
     this.$("#title").textContent = this.name;
@@ -85,7 +101,7 @@ class Chat {
     on("textarea", "input", this.grow);
     on("textarea", "keydown", (event) => {
       const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing;
-      if (sends && matchMedia("(pointer: fine)").matches) this.submit(event);
+      if (sends && !touch()) this.submit(event);
     });
     on("textarea", "paste", (event) => this.choose([...event.clipboardData.files][0], event));
     on(".attach", "click", () => this.$(".file").click());
@@ -100,13 +116,12 @@ class Chat {
     this.$(".panel").hidden = !open;
     this.$(".launcher").setAttribute("aria-expanded", String(open));
     this.$(".launcher").setAttribute("aria-label", open ? this.words.close : this.words.open);
-    if (open) sessionStorage.setItem(`${this.key}:open`, "1");
-    else sessionStorage.removeItem(`${this.key}:open`);
+    this.remember(open);
     if (!open) return this.$(".launcher").focus();
     if (!this.started) this.start();
     this.grow();
     this.toEnd();
-    if (focus || (this.page && matchMedia("(pointer: fine)").matches)) this.$("textarea").focus();
+    if (focus || (this.page && !touch())) this.$("textarea").focus();
   }
 
   async start() {
@@ -298,7 +313,7 @@ class Chat {
     const length = [...text.value].length;
     const over = length > MAX;
     const count = `${length.toLocaleString()} / ${MAX.toLocaleString()}`;
-    const keyboard = matchMedia("(pointer: fine)").matches ? this.words.hint : "";
+    const keyboard = touch() ? "" : this.words.hint;
     this.hint(over ? `${this.words.long} ${count}` : length > MAX - 4000 ? count : keyboard, over);
     const pending = this.picture && !this.picture.id;
     this.$(".send").disabled = over || pending || !(text.value.trim() || this.picture);
@@ -327,6 +342,9 @@ class Chat {
     location.reload();
   }
 }
+
+// On a keyboard of glass, Enter begins a new line and a focus nobody asked for covers half of the screen.
+const touch = () => matchMedia("(pointer: coarse)").matches;
 
 function formatted(text) {
   try {
