@@ -132,7 +132,7 @@ mod tests {
 
     fn plan() -> PlanSpec {
         serde_json::from_value(json!({
-            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000},
+            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000, "messagesPerMinute": 60},
             "quota": {"pods": 5, "cpu": "2", "memory": "2Gi"},
             "runtime": {"cpu": "250m", "memory": "64Mi"}
         }))
@@ -150,6 +150,7 @@ mod tests {
         let found = entitlement(&tenant(&json!({})), Some(&plan())).unwrap();
         assert_eq!((found.limits.agents, found.limits.channels), (Some(10), None));
         assert_eq!(found.limits.tokens_per_month, Some(1_000_000));
+        assert_eq!(found.limits.messages_per_minute, Some(60));
         assert_eq!((found.quota.pods, found.quota.cpu.as_str()), (5, "2"));
         assert_eq!(found.quota.secrets, SECRETS);
         assert_eq!(found.runtime.unwrap().memory, "64Mi");
@@ -162,12 +163,18 @@ mod tests {
         assert_eq!((found.limits.agents, found.limits.channels), (Some(2), Some(3)));
         assert_eq!(found.quota.cpu, "500m");
 
-        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001}, "quota": {"memory": "2049Mi", "pods": 6}});
+        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001, "messagesPerMinute": 61}, "quota": {"memory": "2049Mi", "pods": 6}});
         let problems = entitlement(&tenant(&widened), Some(&plan())).unwrap_err();
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
             fields,
-            ["spec.limits.agents", "spec.limits.tokensPerMonth", "spec.quota.pods", "spec.quota.memory"]
+            [
+                "spec.limits.agents",
+                "spec.limits.tokensPerMonth",
+                "spec.limits.messagesPerMinute",
+                "spec.quota.pods",
+                "spec.quota.memory"
+            ]
         );
         assert!(problems.iter().all(|problem| problem.reason == Reason::AbovePlan));
 

@@ -20,7 +20,9 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A site of somebody else's with the widget on it.
 async fn site(script: String) -> String {
-    let html = format!("<!doctype html><html lang=en><meta name=viewport content=\"width=device-width, initial-scale=1\"><title>A shop</title><h1>Shop</h1>{script}</html>");
+    let html = format!(
+        "<!doctype html><html lang=en><meta name=viewport content=\"width=device-width, initial-scale=1\"><title>A shop</title><h1>Shop</h1>{script}</html>"
+    );
     let router = Router::new().route("/", get(move || async move { Html(html.clone()) }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

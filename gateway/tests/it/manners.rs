@@ -15,7 +15,7 @@ use crate::world::{SlackConnection, Tenant, World, eventually};
 async fn connect(world: &World, tenant: &Tenant, manners: Manners) -> SlackConnection {
     let connection = world.connect_slack(tenant, "T1").await;
     let snapshot = ConnectionSnapshot { manners, ..connection.snapshot.clone() };
-    let token = world.slack_token("T1");
+    let token = World::slack_token("T1");
     world.publish(tenant, &snapshot, &[token]).await;
     SlackConnection { snapshot, ..connection }
 }

@@ -154,7 +154,7 @@ impl World {
     }
 
     /// The bot token that a connection to the workspace is published with.
-    pub(crate) fn slack_token(&self, team_id: &str) -> (SecretField, SecretString) {
+    pub(crate) fn slack_token(team_id: &str) -> (SecretField, SecretString) {
         (SecretField::SlackBotToken, Workspace::new(team_id).bot_token.into())
     }
 
