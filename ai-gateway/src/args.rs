@@ -43,8 +43,8 @@ pub struct Args {
     allow_scripted_models: bool,
     /// Where the gateway keeps files, as its own flag says: s3://BUCKET/PREFIX or a folder. Without it models are told that
     /// there was a picture, and do not see it.
-    #[arg(long, env = "KONSTRUCT_MEDIA_URL")]
-    media_url: Option<String>,
+    #[arg(long, env = "KONSTRUCT_MEDIA_PLACE")]
+    media_place: Option<String>,
     /// Networks such as 10.20.0.0/16 in which tenants' own providers may be although they are not public; several with
     /// commas. Providers that the platform shares may be anywhere.
     #[arg(long, env = "KONSTRUCT_PROVIDER_NETWORKS", value_delimiter = ',')]
@@ -71,7 +71,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         identity: Identity::TokenReview { client, audience: args.audience },
         allow_scripted: args.allow_scripted_models,
         provider_networks: args.provider_networks,
-        media: args.media_url.as_deref().map(Place::open).transpose()?,
+        media: args.media_place.as_deref().map(Place::open).transpose()?,
     };
     let (served, observed) = tokio::join!(serve(config, shutdown), admin);
     served.and(observed.map_err(Error::Serve))

@@ -47,8 +47,8 @@ pub struct Args {
     /// Where files that people send lie: s3://BUCKET/PREFIX, with endpoint and credentials from AWS_ENDPOINT_URL,
     /// AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a folder. Without it no files are taken. The ai-gateway
     /// needs the same.
-    #[arg(long, env = "KONSTRUCT_MEDIA_URL")]
-    media_url: Option<String>,
+    #[arg(long, env = "KONSTRUCT_MEDIA_PLACE")]
+    media_place: Option<String>,
     /// After how many days files are deleted.
     #[arg(long, env = "KONSTRUCT_MEDIA_RETENTION_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
     media_retention_days: u32,
@@ -78,7 +78,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         shared_slack_signing_secret,
         owner: owner(),
         allowances: args.allowances,
-        media: args.media_url.as_deref().map(Place::open).transpose()?,
+        media: args.media_place.as_deref().map(Place::open).transpose()?,
         media_retention: Duration::from_hours(24) * args.media_retention_days,
         trusted_proxies: args.trusted_proxies,
     };

@@ -7,10 +7,11 @@
 -- ARGV[2]            where it asks now
 -- ARGV[3..]          microseconds for one message of each counter
 -- Answers which counter refuses (0: none), milliseconds until it would not, and what is at KEYS[1].
-local clock = redis.call('TIME')
+local call, ceil = redis.call, math.ceil
+local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local period = tonumber(ARGV[1])
-local known = redis.call('MGET', unpack(KEYS))
+local known = call('MGET', unpack(KEYS))
 if known[2] then return { 0, 0, '' } end
 local after, refusing, worst = {}, 0, 0
 for i = 3, #KEYS do
@@ -22,16 +23,16 @@ for i = 3, #KEYS do
     if wait > worst then refusing, worst = i - 2, wait end
 end
 if refusing > 0 then
-    local wait = math.ceil(worst / 1000)
+    local wait = ceil(worst / 1000)
     local since = known[1]
     if not since then
         since = string.format('%.0f ', now) .. ARGV[2]
-        redis.call('SET', KEYS[1], since, 'PX', math.max(wait, period / 1000))
+        call('SET', KEYS[1], since, 'PX', math.max(wait, period / 1000))
     end
     return { refusing, wait, since }
 end
 for i = 3, #KEYS do
-    redis.call('SET', KEYS[i], string.format('%.0f', after[i]), 'PX', math.ceil((after[i] - now) / 1000))
+    call('SET', KEYS[i], after[i], 'PX', ceil((after[i] - now) / 1000))
 end
-redis.call('SET', KEYS[2], '', 'PX', period / 500)
+call('SET', KEYS[2], '', 'PX', period / 500)
 return { 0, 0, '' }
