@@ -10,7 +10,8 @@ mod told;
 
 use jiff::Timestamp;
 use konstruct_domain::hours::Closed;
-use konstruct_domain::message::{InboundMessage, ReplyTarget};
+use konstruct_domain::message::InboundMessage;
+use konstruct_domain::snapshot::ChannelSnapshot;
 use konstruct_queue::Signal;
 use konstruct_queue::limit::Refused;
 use konstruct_store::{Error, Notice, conversation_of};
@@ -70,7 +71,7 @@ async fn refuse(
 ) -> Result<(), Refusal> {
     metrics::REFUSED.inc([connection.snapshot.channel.type_name(), refused.scope.as_str()]);
     let language = message.language.as_deref();
-    if message.reply_to == ReplyTarget::WebChat {
+    if matches!(connection.snapshot.channel, ChannelSnapshot::WebChat(_)) {
         return Err(too_many(refused, language));
     }
     let conversation = conversation_of(connection.tenant, &connection.snapshot, message);
