@@ -112,7 +112,7 @@ impl Platform {
             allow_scripted: true,
             media: Some(media),
             // Everything is on this machine, models too.
-            provider_networks: LOCAL.map(|network| network.parse()).into_iter().collect::<Result<_, _>>()?,
+            provider_networks: LOCAL.map(str::parse).into_iter().collect::<Result<_, _>>()?,
         };
         let mut tasks = JoinSet::new();
         let stop = shutdown.clone();
