@@ -23,4 +23,5 @@ call konstruct.isolate(array['media']);
 grant select, insert, update, delete on konstruct.media to konstruct_gateway;
 -- Which pictures a message has; not what is on them.
 grant select on konstruct.media to konstruct_runtime;
+grant select (tenant_id, inbox_id, connection, message_id) on konstruct.delivery to konstruct_runtime;
 grant select, delete on konstruct.media to konstruct_operator;

@@ -1,4 +1,4 @@
-//! How much of its month's tokens a tenant has left.
+//! How much of its month's allowance a tenant has left.
 //!
 //! PostgreSQL is asked now and then what the month came to; in between this process adds what it has metered itself, and
 //! what its running calls may come to. A call is made while anything is left, so one call for each replica of the
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use konstruct_domain::TenantId;
 use konstruct_store::{Error, MonthlyUse, Store};
 use tokio::sync::Notify;
+
+use crate::allowance::{Allowance, Amount, Reached};
 
 /// For how long a count is good: what other replicas meter, and a new month, show after this time.
 const FRESH: Duration = Duration::from_secs(10);
@@ -29,23 +31,21 @@ struct Account {
     freed: Notify,
 }
 
-/// All in tokens. A provider may claim any number of them, so the sums are wider than what it claims.
 #[derive(Debug, Default)]
 struct Book {
     counted: Option<(MonthlyUse, Instant)>,
     /// Metered here and perhaps not in the count.
-    metered: i128,
+    metered: Amount,
     /// Metered here and not written yet.
-    unwritten: i128,
+    unwritten: Amount,
     /// What running calls may come to.
-    reserved: i128,
+    reserved: Amount,
 }
 
-/// The month's tokens are used up.
+/// The month's allowance is used up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UsedUp {
-    pub(crate) limit: u64,
-    pub(crate) used: u64,
+    pub(crate) reached: Reached,
     pub(crate) resets_on: String,
 }
 
@@ -61,28 +61,28 @@ pub(crate) enum Refused {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     account: Arc<Account>,
-    tokens: u64,
+    amount: Amount,
 }
 
 impl Budgets {
-    /// Reserves `tokens` if anything is left of the month. Where the running calls may come to all that is left, this waits
+    /// Reserves `amount` if anything is left of the month. Where the running calls may come to all that is left, this waits
     /// for one of them to end: nobody is told that a month is used up before it is.
     pub(crate) async fn reserve(
         &self,
         store: &Store,
         tenant: TenantId,
-        limit: u64,
-        tokens: u64,
+        allowance: Allowance,
+        amount: Amount,
     ) -> Result<Reservation, Refused> {
         let account = self.account(tenant);
         loop {
             // Made before the look at the book, so an end in between is not missed.
             let freed = account.freed.notified();
             account.count(store, tenant, FRESH).await?;
-            if account.book().is_in_doubt(limit) {
+            if account.book().is_in_doubt(allowance) {
                 account.count(store, tenant, Duration::ZERO).await?;
             }
-            if let Some(reservation) = account.reserve(limit, tokens).map_err(Refused::UsedUp)? {
+            if let Some(reservation) = account.reserve(allowance, amount).map_err(Refused::UsedUp)? {
                 return Ok(reservation);
             }
             freed.await;
@@ -90,16 +90,16 @@ impl Budgets {
     }
 
     /// A call was metered and is going to be written.
-    pub(crate) fn metered(&self, tenant: TenantId, tokens: u64) {
-        self.account(tenant).book().unwritten += i128::from(tokens);
+    pub(crate) fn metered(&self, tenant: TenantId, amount: Amount) {
+        self.account(tenant).book().unwritten += amount;
     }
 
     /// It is written, or never will be.
-    pub(crate) fn written(&self, tenant: TenantId, tokens: u64) {
+    pub(crate) fn written(&self, tenant: TenantId, amount: Amount) {
         let account = self.account(tenant);
         let mut book = account.book();
-        book.unwritten -= i128::from(tokens);
-        book.metered += i128::from(tokens);
+        book.unwritten -= amount;
+        book.metered += amount;
     }
 
     fn account(&self, tenant: TenantId) -> Arc<Account> {
@@ -112,17 +112,21 @@ impl Budgets {
 }
 
 impl Book {
-    fn counted(&self) -> i128 {
-        self.counted.as_ref().map_or(0, |(month, _)| i128::from(month.tokens))
+    fn counted(&self) -> Amount {
+        let amount = |(month, _): &(MonthlyUse, Instant)| Amount {
+            tokens: month.tokens.into(),
+            micros: month.cost_micros.into(),
+        };
+        self.counted.as_ref().map_or_else(Amount::default, amount)
     }
 
-    fn used(&self) -> i128 {
+    fn used(&self) -> Amount {
         self.counted() + self.metered + self.unwritten
     }
 
     /// Above the limit by additions only, which may be in the count already.
-    fn is_in_doubt(&self, limit: u64) -> bool {
-        self.counted() < i128::from(limit) && i128::from(limit) <= self.used()
+    fn is_in_doubt(&self, allowance: Allowance) -> bool {
+        allowance.reached(self.counted()).is_none() && allowance.reached(self.used()).is_some()
     }
 }
 
@@ -156,67 +160,79 @@ impl Account {
                 let Some((_, counted_at)) = &mut book.counted else { return Err(Refused::Unknown(error)) };
                 // As good as a new one: not every call is to wait until PostgreSQL has not answered.
                 *counted_at = Instant::now();
-                tracing::warn!(%tenant, %error, "cannot count a tenant's tokens; going on from the last count");
+                tracing::warn!(%tenant, %error, "cannot count a tenant's month; going on from the last count");
                 Ok(())
             }
         }
     }
 
     /// None when running calls may come to all that is left.
-    fn reserve(self: &Arc<Self>, limit: u64, tokens: u64) -> Result<Option<Reservation>, UsedUp> {
+    fn reserve(
+        self: &Arc<Self>,
+        allowance: Allowance,
+        amount: Amount,
+    ) -> Result<Option<Reservation>, UsedUp> {
         let mut book = self.book();
-        let (used, most) = (book.used(), i128::from(limit));
-        if used >= most {
+        let used = book.used();
+        if let Some(reached) = allowance.reached(used) {
             let resets_on =
                 book.counted.as_ref().map_or_else(String::new, |(month, _)| month.resets_on.clone());
-            return Err(UsedUp { limit, used: u64::try_from(used).unwrap_or(u64::MAX), resets_on });
+            return Err(UsedUp { reached, resets_on });
         }
-        if used + book.reserved >= most {
+        if allowance.reached(used + book.reserved).is_some() {
             return Ok(None);
         }
-        book.reserved += i128::from(tokens);
-        Ok(Some(Reservation { account: Arc::clone(self), tokens }))
+        book.reserved += amount;
+        Ok(Some(Reservation { account: Arc::clone(self), amount }))
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.account.book().reserved -= i128::from(self.tokens);
+        self.account.book().reserved -= self.amount;
         self.account.freed.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use konstruct_domain::Money;
     use konstruct_store::Keyring;
 
     use super::*;
+    use crate::allowance::Kind;
+
+    fn tokens(tokens: u64) -> Amount {
+        Amount::new(tokens, Money::default())
+    }
+
+    fn at_most(tokens: u64) -> Allowance {
+        Allowance { tokens: Some(tokens), spend: None }
+    }
 
     fn account(tokens: i64) -> Arc<Account> {
         let account = Account::default();
-        let month = MonthlyUse { tokens, resets_on: "2026-12-01".to_owned() };
+        let month = MonthlyUse { tokens, cost_micros: 7, resets_on: "2026-12-01".to_owned() };
         account.book().counted = Some((month, Instant::now()));
         Arc::new(account)
     }
 
     #[test]
-    fn the_limit_itself_is_the_first_number_that_is_refused() {
-        for (used, limit, refused) in
-            [(0, 0, true), (0, 1, false), (99, 100, false), (100, 100, true), (101, 100, true)]
-        {
-            assert_eq!(account(used).reserve(limit, 1).is_err(), refused, "{used} of {limit}");
-        }
-        let refused = account(101).reserve(100, 1).unwrap_err();
-        assert_eq!(refused, UsedUp { limit: 100, used: 101, resets_on: "2026-12-01".to_owned() });
+    fn what_is_used_up_is_told_with_its_day() {
+        let refused = account(101).reserve(at_most(100), tokens(1)).unwrap_err();
+        let reached = Reached { kind: Kind::Tokens, limit: 100, used: 101 };
+        assert_eq!(refused, UsedUp { reached, resets_on: "2026-12-01".to_owned() });
+        let allowance = Allowance { tokens: None, spend: Some(Money::from_micros(7)) };
+        assert_eq!(account(0).reserve(allowance, tokens(1)).unwrap_err().reached.kind, Kind::Spend);
     }
 
     #[test]
     fn running_calls_hold_what_they_may_come_to_and_give_it_back() {
         let account = account(90);
-        let running = account.reserve(100, 50).unwrap();
-        assert!(running.is_some() && account.reserve(100, 1).unwrap().is_none());
+        let running = account.reserve(at_most(100), tokens(50)).unwrap();
+        assert!(running.is_some() && account.reserve(at_most(100), tokens(1)).unwrap().is_none());
         drop(running);
-        assert!(account.reserve(100, 50).unwrap().is_some(), "it came to less");
+        assert!(account.reserve(at_most(100), tokens(50)).unwrap().is_some(), "it came to less");
     }
 
     #[test]
@@ -224,18 +240,18 @@ mod tests {
         let budgets = Budgets::default();
         let tenant = TenantId::from_slug(&"acme".parse().unwrap());
         budgets.lock().insert(tenant, account(90));
-        budgets.metered(tenant, 10);
-        let used_up = || budgets.account(tenant).reserve(100, 1).is_err();
-        assert!(used_up() && budgets.account(tenant).book().is_in_doubt(100));
-        budgets.written(tenant, 10);
-        assert!(used_up() && budgets.account(tenant).book().unwritten == 0);
+        budgets.metered(tenant, tokens(10));
+        let used_up = || budgets.account(tenant).reserve(at_most(100), tokens(1)).is_err();
+        assert!(used_up() && budgets.account(tenant).book().is_in_doubt(at_most(100)));
+        budgets.written(tenant, tokens(10));
+        assert!(used_up() && budgets.account(tenant).book().unwritten == tokens(0));
     }
 
     #[test]
     fn absurd_claims_add_up() {
         let account = account(i64::MAX);
-        account.book().metered += 2 * i128::from(u64::MAX);
-        assert_eq!(account.reserve(u64::MAX, 1).unwrap_err().used, u64::MAX);
+        account.book().metered.tokens += 2 * i128::from(u64::MAX);
+        assert_eq!(account.reserve(at_most(u64::MAX), tokens(1)).unwrap_err().reached.used, u64::MAX);
     }
 
     #[tokio::test]
@@ -244,14 +260,17 @@ mod tests {
         let store = Store::connect(&nowhere, 1, Keyring::new(None, None)).unwrap();
         let tenant = TenantId::from_slug(&"acme".parse().unwrap());
         let budgets = Budgets::default();
-        assert!(matches!(budgets.reserve(&store, tenant, 100, 1).await, Err(Refused::Unknown(_))));
+        assert!(matches!(
+            budgets.reserve(&store, tenant, at_most(100), tokens(1)).await,
+            Err(Refused::Unknown(_))
+        ));
 
         let known = account(90);
-        known.book().metered = 5;
+        known.book().metered = tokens(5);
         known.book().counted.as_mut().unwrap().1 -= FRESH;
         budgets.lock().insert(tenant, Arc::clone(&known));
-        assert!(budgets.reserve(&store, tenant, 100, 1).await.is_ok());
-        assert_eq!(known.book().used(), 95);
+        assert!(budgets.reserve(&store, tenant, at_most(100), tokens(1)).await.is_ok());
+        assert_eq!(known.book().used().tokens, 95);
         let asked = Instant::now();
         assert!(
             known.book().counted.as_ref().unwrap().1 + FRESH > asked,

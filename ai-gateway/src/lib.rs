@@ -5,6 +5,7 @@
 //! Provider keys live here and leave only as a header to their provider.
 
 mod admission;
+mod allowance;
 mod args;
 mod background;
 mod budget;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use konstruct_domain::TenantId;
+use konstruct_domain::money::Price;
 use konstruct_domain::snapshot::{AgentSnapshot, ModelChoice};
+use konstruct_domain::{Money, TenantId};
 use konstruct_llm::{Chunk, Usage, estimate_tokens};
 use konstruct_store::{ModelCall, Store};
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::allowance::Amount;
 use crate::budget::Budgets;
 use crate::metrics::{METER_RETRIES, METER_WAITING, TOKENS, UNMETERED};
 
@@ -38,8 +40,9 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    fn tokens(&self) -> u64 {
-        self.call.tokens_in.unsigned_abs().saturating_add(self.call.tokens_out.unsigned_abs())
+    fn amount(&self) -> Amount {
+        let tokens = self.call.tokens_in.unsigned_abs().saturating_add(self.call.tokens_out.unsigned_abs());
+        Amount::new(tokens, self.call.cost)
     }
 }
 
@@ -72,14 +75,14 @@ impl Meter {
     /// Never waits: an answer is not held up by its record.
     fn record(&self, record: Record) {
         METER_WAITING.add([], 1.0);
-        let (tenant, tokens) = (record.tenant, record.tokens());
-        self.budgets.metered(tenant, tokens);
+        let (tenant, amount) = (record.tenant, record.amount());
+        self.budgets.metered(tenant, amount);
         let lost = match self.records.try_send(record) {
             Ok(()) => return,
             Err(TrySendError::Full(record) | TrySendError::Closed(record)) => record,
         };
         METER_WAITING.add([], -1.0);
-        self.budgets.written(tenant, tokens);
+        self.budgets.written(tenant, amount);
         give_up(&lost, "too many records wait for PostgreSQL");
     }
 }
@@ -91,6 +94,7 @@ pub(crate) struct Tally {
     tenant: TenantId,
     agent: Arc<AgentSnapshot>,
     choice: ModelChoice,
+    price: Option<Price>,
     provider_type: &'static str,
     input_characters: usize,
     output_characters: usize,
@@ -104,6 +108,7 @@ impl Tally {
         tenant: TenantId,
         agent: &Arc<AgentSnapshot>,
         choice: &ModelChoice,
+        price: Option<Price>,
         provider_type: &'static str,
         input_characters: usize,
     ) -> Self {
@@ -112,6 +117,7 @@ impl Tally {
             tenant,
             agent: Arc::clone(agent),
             choice: choice.clone(),
+            price,
             provider_type,
             input_characters,
             output_characters: 0,
@@ -168,6 +174,9 @@ impl Drop for Tally {
             model: self.choice.model.clone(),
             tokens_in: i64::try_from(usage.input_tokens).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output_tokens).unwrap_or(i64::MAX),
+            cost: self
+                .price
+                .map_or_else(Money::default, |price| price.of(usage.input_tokens, usage.output_tokens)),
             outcome: ended.as_str(),
         };
         self.meter.record(Record { tenant: self.tenant, call });
@@ -178,7 +187,7 @@ impl Drop for Tally {
 pub(crate) async fn write_records(mut records: mpsc::Receiver<Record>, store: Store, budgets: Arc<Budgets>) {
     while let Some(record) = records.recv().await {
         write(&record, &store).await;
-        budgets.written(record.tenant, record.tokens());
+        budgets.written(record.tenant, record.amount());
         METER_WAITING.add([], -1.0);
     }
 }
@@ -203,5 +212,5 @@ fn give_up(record: &Record, reason: &str) {
     UNMETERED.inc([]);
     let Record { tenant, call } = record;
     tracing::error!(%tenant, agent = %call.agent, provider = %call.provider, model = call.model,
-        tokens_in = call.tokens_in, tokens_out = call.tokens_out, reason, "a model call is not on record");
+        tokens_in = call.tokens_in, tokens_out = call.tokens_out, cost = %call.cost, reason, "a model call is not on record");
 }

@@ -196,12 +196,11 @@ impl Cluster {
             .add_all(connections.iter().filter(|connection| connection.spec.agent == name));
     }
 
-    /// Connections that compete for a Slack workspace.
-    pub fn requeue_connections_claiming(&self, team_id: &str) {
+    /// Connections that compete for the account of this one.
+    pub fn requeue_connections_claiming(&self, of: &ChannelConnection) {
+        let Some(account) = of.spec.account() else { return };
         let connections = self.caches.connections.all();
-        let claims_it = |connection: &&Arc<ChannelConnection>| {
-            connection.spec.slack.as_ref().is_some_and(|slack| slack.team_id == team_id)
-        };
+        let claims_it = |connection: &&Arc<ChannelConnection>| connection.spec.account() == Some(account);
         self.queues.connections.add_all(connections.iter().filter(claims_it));
     }
 }

@@ -37,9 +37,9 @@
 //!
 //! - [`tenant`]: `Dereferenced { id, namespace: Ownership::Vacant, older_with_slug, runtime: None, plan, surplus }`; `build::snapshot`.
 //!   A Tenant's snapshot is published under its slug.
-//! - [`channel_connection`]: `Dereferenced { public_id: keyring.public_id(id, name)?, agent, bot_token,
-//!   signing_secret, rival, over_limit, pause }`; the secrets only where `spec.slack` names them; `build::{snapshot, secrets,
-//!   webhook_path, chat_path}`; `Validated::account` is what to claim before publishing.
+//! - [`channel_connection`]: `Dereferenced { public_id: keyring.public_id(id, name)?, agent, business_function,
+//!   secrets, rival, over_limit, pause }`; the secrets are those of `secret_refs(spec)`; `build::{snapshot, secrets, webhook_path,
+//!   chat_path}`; `Validated::account` is what to claim before publishing.
 //! - A provider in the operator's namespace is published under `TenantId::PLATFORM` with `shared: true`.
 
 pub mod agent;

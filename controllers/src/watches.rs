@@ -97,9 +97,7 @@ fn connection_seen(cluster: &Cluster, seen: &Seen<'_, ChannelConnection>) {
                 &cluster.queues.connections,
                 *connection,
             );
-            if let Some(slack) = &connection.spec.slack {
-                cluster.requeue_connections_claiming(&slack.team_id);
-            }
+            cluster.requeue_connections_claiming(connection);
         }
         Seen::Listed => cluster.requeue_all_connections(),
     }

@@ -40,6 +40,11 @@ pub struct AgentSpec {
     #[serde(default)]
     #[schemars(length(max = 32000))]
     pub instructions: String,
+    /// What the employee does for the business, in a few words: "customer support", "table bookings". WhatsApp is open
+    /// to employees with a business function only: its terms forbid general assistants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 200))]
+    pub business_function: Option<String>,
     /// Models in the order in which they are tried. The next one is asked when a provider cannot be reached,
     /// takes too long or answers 408, 429 or 5xx.
     #[schemars(length(min = 1, max = 5))]

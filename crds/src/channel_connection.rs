@@ -8,14 +8,15 @@ use crate::conditions::{self, Condition};
 use crate::refs::SecretKeyRef;
 use crate::scalars;
 
-/// Connects an Agent with a place where people write: a Slack workspace or a web chat.
+/// Connects an Agent with a place where people write: a Slack workspace, a WhatsApp number, a Telegram bot or a web
+/// chat.
 #[derive(CustomResource, JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "konstruct.dev",
     version = "v1alpha1",
     kind = "ChannelConnection",
     namespaced,
-    doc = "Connects an Agent with a place where people write: a Slack workspace or a web chat.",
+    doc = "Connects an Agent with a place where people write: a Slack workspace, a WhatsApp number, a Telegram bot or a web chat.",
     status = "ChannelConnectionStatus",
     derive = "PartialEq",
     shortname = "kchan",
@@ -25,11 +26,11 @@ use crate::scalars;
 )]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": "has(self.slack) != has(self.webChat)",
-        "message": "set exactly one of slack and webChat",
+        "rule": "[has(self.slack), has(self.whatsApp), has(self.telegram), has(self.webChat)].exists_one(set, set)",
+        "message": "set exactly one of slack, whatsApp, telegram and webChat",
     },
     {
-        "rule": "has(self.slack) == has(oldSelf.slack)",
+        "rule": "has(self.slack) == has(oldSelf.slack) && has(self.whatsApp) == has(oldSelf.whatsApp) && has(self.telegram) == has(oldSelf.telegram)",
         "message": "the channel type cannot be changed: create another ChannelConnection and delete this one",
     },
 ]))]
@@ -41,6 +42,12 @@ pub struct ChannelConnectionSpec {
     /// A Slack workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<Slack>,
+    /// A number of the WhatsApp Business Platform. The Agent must say what it is for in spec.businessFunction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whats_app: Option<WhatsApp>,
+    /// A Telegram bot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telegram: Option<Telegram>,
     /// A chat page served by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_chat: Option<WebChat>,
@@ -91,16 +98,31 @@ pub enum Weekday {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Channel<'a> {
     Slack(&'a Slack),
+    WhatsApp(&'a WhatsApp),
+    Telegram(&'a Telegram),
     WebChat(&'a WebChat),
 }
 
 impl ChannelConnectionSpec {
     /// None when not exactly one channel is set; the schema refuses that.
     pub fn channel(&self) -> Option<Channel<'_>> {
-        match (&self.slack, &self.web_chat) {
-            (Some(slack), None) => Some(Channel::Slack(slack)),
-            (None, Some(web_chat)) => Some(Channel::WebChat(web_chat)),
-            _ => None,
+        let set = [
+            self.slack.as_ref().map(Channel::Slack),
+            self.whats_app.as_ref().map(Channel::WhatsApp),
+            self.telegram.as_ref().map(Channel::Telegram),
+            self.web_chat.as_ref().map(Channel::WebChat),
+        ];
+        let mut set = set.into_iter().flatten();
+        set.next().filter(|_| set.next().is_none())
+    }
+
+    /// The account at a platform that only one connection of the installation may have: channel type and account.
+    pub fn account(&self) -> Option<(&'static str, &str)> {
+        match self.channel()? {
+            Channel::Slack(slack) => Some(("slack", &slack.team_id)),
+            Channel::WhatsApp(number) => Some(("whatsapp", &number.phone_number_id)),
+            Channel::Telegram(bot) => Some(("telegram", &bot.bot_username)),
+            Channel::WebChat(_) => None,
         }
     }
 }
@@ -118,6 +140,71 @@ pub struct Slack {
     /// shared app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A phone number of the WhatsApp Business Platform. It belongs to one connection of the whole installation: the oldest
+/// one.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.appSecretRef) == has(self.verifyTokenRef)",
+    "message": "set appSecretRef and verifyTokenRef both, for an own Meta app, or neither",
+}]))]
+#[serde(rename_all = "camelCase")]
+pub struct WhatsApp {
+    /// The number's id as Meta shows it: digits, and not the number itself.
+    #[schemars(schema_with = "scalars::immutable_phone_number_id")]
+    pub phone_number_id: String,
+    /// The id of the WhatsApp business account that the number belongs to. Deliveries about another one are dropped.
+    #[schemars(schema_with = "scalars::waba_id")]
+    pub waba_id: String,
+    /// The access token of a system user, with which replies are sent.
+    pub access_token_ref: SecretKeyRef,
+    /// The app secret of the connection's own Meta app. Absent: the number uses the installation's shared app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_secret_ref: Option<SecretKeyRef>,
+    /// The verify token that is entered in the own Meta app's webhook settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_token_ref: Option<SecretKeyRef>,
+    /// What is sent when the person wrote more than 24 hours ago: it asks them to write, and the reply follows when they
+    /// do. Absent: such a reply is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<WhatsAppTemplate>,
+}
+
+/// An approved message template without variables.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhatsAppTemplate {
+    /// The template's name.
+    #[schemars(schema_with = "scalars::template_name")]
+    pub name: String,
+    /// The template's language, such as en or pt_BR.
+    #[schemars(schema_with = "scalars::template_language")]
+    pub language: String,
+}
+
+/// A Telegram bot. It belongs to one connection of the whole installation: the oldest one.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Telegram {
+    /// The bot's name in lower case, without the @.
+    #[schemars(schema_with = "scalars::immutable_bot_username")]
+    pub bot_username: String,
+    /// The token that @BotFather shows.
+    pub bot_token_ref: SecretKeyRef,
+    /// How messages come: to the gateway's public address, or fetched by the gateway where there is none.
+    #[serde(default)]
+    pub mode: TelegramMode,
+}
+
+/// How a bot's messages come.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TelegramMode {
+    /// Telegram sends them to the gateway, which tells it where.
+    #[default]
+    Webhook,
+    /// The gateway asks for them.
+    Polling,
 }
 
 /// A chat page, and the same chat on other sites: `<script src="…/chat/widget.js" data-chat="…">`.
@@ -169,7 +256,7 @@ pub struct ChannelConnectionStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub revision: Option<String>,
-    /// Path at the gateway's public address to enter as the Slack app's request URL.
+    /// Path at the gateway's public address to which the platform sends its events.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200))]
     pub webhook_path: Option<String>,
@@ -179,4 +266,4 @@ pub struct ChannelConnectionStatus {
     pub chat_path: Option<String>,
 }
 
-conditions::impl_resource_status!(ChannelConnectionStatus: Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, Loaded);
+conditions::impl_resource_status!(ChannelConnectionStatus: Ready, Reconciling, Stalled, ResolvedRefs, Claimed, CredentialsValid, AccountUsable, Loaded);

@@ -48,12 +48,14 @@ pub enum ConditionType {
     Claimed,
     /// The platform or provider accepts the credentials.
     CredentialsValid,
+    /// ChannelConnection: the platform lets the account be used.
+    AccountUsable,
     /// LLMProvider: the endpoint answers.
     Reachable,
 }
 
 impl ConditionType {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -69,6 +71,7 @@ impl ConditionType {
         Self::ModelAvailable,
         Self::Claimed,
         Self::CredentialsValid,
+        Self::AccountUsable,
         Self::Reachable,
     ];
 
@@ -89,6 +92,7 @@ impl ConditionType {
             Self::ModelAvailable => "ModelAvailable",
             Self::Claimed => "Claimed",
             Self::CredentialsValid => "CredentialsValid",
+            Self::AccountUsable => "AccountUsable",
             Self::Reachable => "Reachable",
         }
     }
@@ -120,6 +124,9 @@ impl ConditionType {
             Self::ModelAvailable => "The agent's last turn got an answer from a model.",
             Self::Claimed => "The channel account belongs to this connection and to no other.",
             Self::CredentialsValid => "The platform or provider accepts the credentials.",
+            Self::AccountUsable => {
+                "The platform lets the account be used; none of its restrictions is known."
+            }
             Self::Reachable => "The provider's endpoint answers.",
         }
     }

@@ -20,14 +20,14 @@ mod tenant;
 pub use agent::{Agent, AgentSpec, AgentState, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
     BusinessHours, Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack,
-    WebChat, Weekday,
+    Telegram, TelegramMode, WebChat, Weekday, WhatsApp, WhatsAppTemplate,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
 pub use egress::EgressDestination;
 pub use llm_provider::{
-    AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, OpenAi, Scripted,
-    ScriptedRule,
+    AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, ModelPrice, OpenAi,
+    Scripted, ScriptedRule,
 };
 pub use plan::{Limits, Plan, PlanSpec, Quota, RuntimeSize};
 pub use reason::{Reason, UnknownReason};

@@ -27,6 +27,9 @@ use crate::scalars;
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "(has(self.anthropic) ? 1 : 0) + (has(self.openai) ? 1 : 0) + (has(self.scripted) ? 1 : 0) == 1",
     "message": "set exactly one of anthropic, openai and scripted",
+}, {
+    "rule": "!has(self.prices) || self.prices.all(price, price.model in self.models)",
+    "message": "prices names a model that models does not list",
 }]))]
 #[serde(rename_all = "camelCase")]
 pub struct LLMProviderSpec {
@@ -56,6 +59,13 @@ pub struct LLMProviderSpec {
     #[serde(default = "default_timeout_seconds")]
     #[schemars(with = "i32", range(min = 1, max = 120))]
     pub timeout_seconds: u16,
+    /// What the models cost: each call is recorded with its cost, and counts for limits.spendPerMonth.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 50),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["model"])
+    )]
+    pub prices: Vec<ModelPrice>,
     /// Who may use a provider of the operator's namespace. Absent: nobody. Without effect in a tenant's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_tenants: Option<AllowedTenants>,
@@ -138,6 +148,21 @@ pub struct ScriptedRule {
     /// The reply. {{name}}, {{role}} and {{message}} are replaced.
     #[schemars(length(min = 1, max = 4000))]
     pub reply: String,
+}
+
+/// What a model costs, in the installation's currency.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelPrice {
+    /// One of spec.models.
+    #[schemars(length(min = 1, max = 200))]
+    pub model: String,
+    /// For a million tokens that it reads.
+    #[schemars(schema_with = "scalars::money")]
+    pub input_per_million: String,
+    /// For a million tokens that it writes.
+    #[schemars(schema_with = "scalars::money")]
+    pub output_per_million: String,
 }
 
 /// Who may use a shared provider.

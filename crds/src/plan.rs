@@ -22,6 +22,7 @@ use crate::scalars;
     printcolumn = r#"{"name":"Agents","type":"integer","jsonPath":".spec.limits.agents"}"#,
     printcolumn = r#"{"name":"Channels","type":"integer","jsonPath":".spec.limits.channels"}"#,
     printcolumn = r#"{"name":"Tokens","type":"integer","jsonPath":".spec.limits.tokensPerMonth"}"#,
+    printcolumn = r#"{"name":"Spend","type":"string","jsonPath":".spec.limits.spendPerMonth"}"#,
     printcolumn = r#"{"name":"CPU","type":"string","jsonPath":".spec.quota.cpu"}"#,
     printcolumn = r#"{"name":"Memory","type":"string","jsonPath":".spec.quota.memory"}"#
 )]
@@ -39,7 +40,7 @@ pub struct PlanSpec {
 }
 
 /// Counts that the operator and the data plane enforce.
-#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Limits {
     /// Agents. The oldest ones run; further ones are refused, and those above a lowered limit stop.
@@ -64,6 +65,11 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 1, max = 1_000_000))]
     pub messages_per_minute: Option<u32>,
+    /// What these tokens may cost in the month, at the prices that the LLMProviders state, in the installation's currency.
+    /// A model without a price costs nothing. Spent money has the same effect as used up tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::money")]
+    pub spend_per_month: Option<String>,
 }
 
 /// The ResourceQuota of a tenant's namespace.

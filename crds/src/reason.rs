@@ -78,6 +78,8 @@ reasons! {
         "Create the Agent or correct spec.agent.";
     AgentNotReady: "The Agent that the connection names has not been compiled yet.",
         "Look at the conditions of that Agent.";
+    MissingBusinessFunction: "The Agent that is connected with WhatsApp does not say what it does for the business, which WhatsApp's terms ask for.",
+        "Set spec.businessFunction of that Agent.";
     MissingProvider: "No LLMProvider of that name exists in this namespace or among the shared ones.",
         "Create the LLMProvider or correct the entry of spec.models.";
     ProviderNotReady: "The LLMProvider that the agent names has not been compiled yet.",
@@ -109,6 +111,9 @@ reasons! {
     CredentialsAccepted: "The platform or provider accepted the credentials when they were last used.", "Nothing.";
     CredentialsRejected: "The platform or provider refused the credentials.",
         "Store a valid credential in the Secret that the spec names.";
+    AccountServes: "The platform let the account be used when it was last used.", "Nothing.";
+    AccountRestricted: "The platform restricts the channel account, or warns that it will.",
+        "Read the message and put it right with the platform: payment, quality or a policy.";
     ProviderAnswered: "The provider answered when it was last asked.", "Nothing.";
     ProviderUnreachable: "The provider could not be reached, took too long or answered with a server error.",
         "Check the address, the network and the provider's own status page.";
@@ -121,6 +126,8 @@ reasons! {
         "Check the model's name and its limits in spec.models; the message has the provider's words.";
     TokensUsedUp: "The models have read and written as much for the tenant as its plan allows in a month. People are told so.",
         "Wait for the day that the message names, or raise limits.tokensPerMonth of the Tenant or its Plan.";
+    SpendUsedUp: "The models have cost as much for the tenant as its plan allows in a month. People are told so.",
+        "Wait for the day that the message names, or raise limits.spendPerMonth of the Tenant or its Plan.";
     AiGatewayUnreachable: "The tenant's runtime could not reach the ai-gateway.",
         "Check that the ai-gateway's pods run and are ready, and the network policies between them.";
     AiGatewayFailing: "The ai-gateway answered with an error of its own.",

@@ -109,6 +109,60 @@ pub(crate) fn slack_team_id(_: &mut SchemaGenerator) -> Schema {
     immutable(id, "teamId cannot be changed: create another ChannelConnection and delete this one")
 }
 
+/// A phone number at Meta.
+pub(crate) fn immutable_phone_number_id(_: &mut SchemaGenerator) -> Schema {
+    immutable(
+        meta_id("write the phone number's id as Meta shows it: digits only, and not the number itself"),
+        "phoneNumberId cannot be changed: create another ChannelConnection and delete this one",
+    )
+}
+
+/// A WhatsApp business account.
+pub(crate) fn waba_id(_: &mut SchemaGenerator) -> Schema {
+    meta_id("write the id of the WhatsApp business account as Meta shows it: digits only")
+}
+
+fn meta_id(message: &str) -> Schema {
+    string(5, 32, &[("self.matches('^[0-9]+$')", message)])
+}
+
+/// The name of a message template.
+pub(crate) fn template_name(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        512,
+        &[(
+            "self.matches('^[a-z0-9_]+$')",
+            "write the template's name: lower-case letters, digits and underscores",
+        )],
+    )
+}
+
+/// The language of a message template.
+pub(crate) fn template_language(_: &mut SchemaGenerator) -> Schema {
+    string(
+        2,
+        20,
+        &[(
+            "self.matches('^[a-z]{2,3}(_[A-Za-z]+)?$')",
+            "write the template's language as Meta does, such as en or pt_BR",
+        )],
+    )
+}
+
+/// A Telegram bot.
+pub(crate) fn immutable_bot_username(_: &mut SchemaGenerator) -> Schema {
+    let name = string(
+        4,
+        32,
+        &[(
+            "self.matches('^[a-z][a-z0-9_]+$')",
+            "write the bot's name in lower case and without the @, such as acme_help_bot",
+        )],
+    );
+    immutable(name, "botUsername cannot be changed: create another ChannelConnection and delete this one")
+}
+
 /// A resource quantity above zero.
 pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
     string(
@@ -117,6 +171,18 @@ pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
         &[(
             "isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",
             "write a Kubernetes quantity above zero, such as 500m, 2 or 2Gi",
+        )],
+    )
+}
+
+/// An amount of money; `konstruct_domain::Money` reads it.
+pub(crate) fn money(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        16,
+        &[(
+            "self.matches('^[0-9]{1,9}([.][0-9]{1,6})?$')",
+            "write a decimal number in quotes, such as '25' or '0.15', with at most 9 digits before the point and 6 after it",
         )],
     )
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use konstruct_channels::Adapters;
 use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_queue::limit::Limiter;
 use konstruct_store::Store;
-use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::credentials::Credentials;
 use crate::manners::{Allowances, Told};
 use crate::outbox::Outbox;
 use crate::partials::Partials;
@@ -21,6 +22,8 @@ use crate::wakes::Wakes;
 pub(crate) struct App {
     pub store: Store,
     pub bus: Bus,
+    pub adapters: Adapters,
+    pub credentials: Credentials,
     pub registry: Arc<Registry>,
     pub reloader: Reloader,
     pub outbox: Outbox,
@@ -35,6 +38,7 @@ pub(crate) struct App {
     /// How many pictures are decoded at one time.
     pub decoders: Semaphore,
     pub trusted_proxies: usize,
-    pub shared_slack_signing_secret: Option<SecretString>,
+    /// Names this process on the rows that it leases.
+    pub owner: String,
     pub shutdown: CancellationToken,
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
+use konstruct_channels::Settings;
 use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
@@ -14,7 +15,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Allowances, Config, Error, SLACK_BASE_URL, serve};
+use crate::{Allowances, Config, Error, serve};
 
 /// Receives messages from channels and sends the replies.
 #[derive(Clone, Debug, ClapArgs)]
@@ -34,13 +35,11 @@ pub struct Args {
     /// File with the key that encrypts channel secrets: 64 hexadecimal digits.
     #[arg(long, env = "KONSTRUCT_CHANNEL_KEY_FILE")]
     channel_key_file: PathBuf,
-    /// File with the signing secret of the platform's shared Slack app. Without it, each Slack connection needs an
-    /// app of its own.
-    #[arg(long, env = "KONSTRUCT_SLACK_SIGNING_SECRET_FILE")]
-    slack_signing_secret_file: Option<PathBuf>,
-    /// Slack's Web API.
-    #[arg(long, env = "KONSTRUCT_SLACK_BASE_URL", default_value = SLACK_BASE_URL)]
-    slack_base_url: String,
+    /// Where platforms reach the gateway, such as https://chat.example.com: told to those that want to be told.
+    #[arg(long, env = "KONSTRUCT_PUBLIC_ADDRESS")]
+    public_address: Option<String>,
+    #[command(flatten)]
+    channels: Settings,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "KONSTRUCT_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
     database_connections: u32,
@@ -62,11 +61,10 @@ pub struct Args {
 
 /// Runs the role until shutdown.
 pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
+    konstruct_faults::check()?;
     let keyring = Keyring::from_hex(Some(&read_secret(&args.channel_key_file)?), None)?;
     let store = Store::connect(&read_secret(&args.database_url_file)?, args.database_connections, keyring)?;
     let bus = Bus::connect(&read_secret(&args.redis_url_file)?)?;
-    let shared_slack_signing_secret =
-        args.slack_signing_secret_file.as_deref().map(read_secret).transpose()?;
     let readiness = Readiness::new();
     let admin = serve_admin(listen(args.admin_listen).await?, readiness.clone(), shutdown.clone());
     let config = Config {
@@ -74,8 +72,8 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         store,
         bus,
         readiness,
-        slack_base_url: args.slack_base_url,
-        shared_slack_signing_secret,
+        channels: args.channels,
+        public_url: args.public_address,
         owner: owner(),
         allowances: args.allowances,
         media: args.media_place.as_deref().map(Place::open).transpose()?,

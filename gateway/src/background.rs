@@ -11,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::polls;
 use crate::reloader::Record;
 use crate::{partials, retention};
 
@@ -18,6 +19,10 @@ const PING: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const SWEEP: Duration = Duration::from_secs(5);
 const RELOAD: Duration = Duration::from_secs(30);
+/// Deliveries with their payloads are kept for so long: for an audit, and longer than any platform repeats one. WhatsApp
+/// goes on for seven days.
+const RETENTION: Duration = Duration::from_hours(14 * 24);
+const CLEAN: Duration = Duration::from_hours(1);
 
 /// Starts all of them. They end with the shutdown.
 pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) {
@@ -28,6 +33,8 @@ pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) 
     spawn(app, tasks, sweep);
     spawn(app, tasks, partials::listen);
     spawn(app, tasks, retention::run);
+    spawn(app, tasks, polls::run);
+    spawn(app, tasks, clean);
     spawn(app, tasks, |app| ping_postgres(app, postgres));
     spawn(app, tasks, |app| ping_redis(app, redis));
 }
@@ -95,6 +102,24 @@ async fn sweep(app: Arc<App>) {
             Err(error) => tracing::debug!(%error, "cannot look for waiting messages"),
         }
     }
+}
+
+/// Deletes what has been kept for its time.
+async fn clean(app: Arc<App>) {
+    let mut ticks = every(CLEAN);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = clean_once(&app).await {
+            tracing::warn!(%error, "old deliveries were not deleted; the next try is in an hour");
+        }
+    }
+}
+
+async fn clean_once(app: &App) -> Result<(), konstruct_store::Error> {
+    for tenant in app.store.tenants().await? {
+        while app.store.delete_expired(tenant.id, RETENTION).await? > 0 {}
+    }
+    Ok(())
 }
 
 async fn ping_postgres(app: Arc<App>, check: Check) {

@@ -11,7 +11,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::refusal::Refusal;
 
-/// Slack's deliveries have a few kilobytes; a web chat message of the greatest length, escaped, has half of this.
+/// Deliveries have a few kilobytes, batches of many a few hundred; a web chat message of the greatest length, escaped, has
+/// half of this.
 pub(crate) const LIMIT: usize = 1024 * 1024;
 
 /// Longer than a request on a bad line takes, shorter than somebody can hold a connection open for nothing.

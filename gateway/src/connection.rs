@@ -1,11 +1,15 @@
 //! A connection in force, with its secrets once somebody needed them.
 
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use konstruct_channels::{Account, Secrets};
+use konstruct_domain::observation::Condition;
 use konstruct_domain::revision::Revision;
-use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretVersion, SlackSnapshot};
+use konstruct_domain::snapshot::ConnectionSnapshot;
 use konstruct_domain::{Kind, TenantId};
 use konstruct_store::{Store, Versioned};
-use secrecy::SecretString;
-use std::sync::Mutex;
 use tokio::sync::OnceCell;
 
 /// One revision of a connection. A changed connection is a new value of this type, so what is cached in it is never
@@ -15,11 +19,11 @@ pub(crate) struct Connection {
     pub tenant: TenantId,
     pub revision: Revision,
     pub snapshot: ConnectionSnapshot,
-    /// Whether the platform accepted the credentials when they were last used, as far as it was reported.
-    pub accepted: Mutex<Option<bool>>,
-    bot_token: OnceCell<SecretString>,
-    signing_secret: OnceCell<SecretString>,
-    identity_secret: OnceCell<SecretString>,
+    /// Whether each condition held when it was last reported.
+    reported: Mutex<HashMap<Condition, bool>>,
+    /// The platform gave notice of a restriction, which one message that gets through does not take back.
+    pub warned: AtomicBool,
+    secrets: OnceCell<Secrets>,
 }
 
 impl Connection {
@@ -28,10 +32,9 @@ impl Connection {
             tenant,
             revision: head.revision,
             snapshot: head.snapshot,
-            accepted: Mutex::new(None),
-            bot_token: OnceCell::new(),
-            signing_secret: OnceCell::new(),
-            identity_secret: OnceCell::new(),
+            reported: Mutex::default(),
+            warned: AtomicBool::new(false),
+            secrets: OnceCell::new(),
         }
     }
 
@@ -39,45 +42,37 @@ impl Connection {
         self.snapshot.name.as_str()
     }
 
-    pub(crate) const fn slack(&self) -> Option<&SlackSnapshot> {
-        match &self.snapshot.channel {
-            ChannelSnapshot::Slack(slack) => Some(slack),
-            ChannelSnapshot::WebChat(_) => None,
+    /// The channel's name.
+    pub(crate) const fn channel(&self) -> &'static str {
+        self.snapshot.channel.type_name()
+    }
+
+    pub(crate) fn reported(&self, condition: Condition) -> Option<bool> {
+        self.lock().get(&condition).copied()
+    }
+
+    pub(crate) fn set_reported(&self, condition: Condition, holds: bool) {
+        self.lock().insert(condition, holds);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Condition, bool>> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn account(&self, store: &Store) -> Result<Account<'_>, konstruct_store::Error> {
+        Ok(Account { connection: &self.snapshot, secrets: self.secrets(store).await? })
+    }
+
+    pub(crate) async fn secrets(&self, store: &Store) -> Result<&Secrets, konstruct_store::Error> {
+        self.secrets.get_or_try_init(|| self.reveal(store)).await
+    }
+
+    async fn reveal(&self, store: &Store) -> Result<Secrets, konstruct_store::Error> {
+        let mut revealed = Vec::new();
+        for version in self.snapshot.channel.secrets() {
+            let value = store.reveal(self.tenant, Kind::ChannelConnection, self.name(), version).await?;
+            revealed.push((version.field, value));
         }
-    }
-
-    pub(crate) async fn bot_token(
-        &self,
-        store: &Store,
-        slack: &SlackSnapshot,
-    ) -> Result<&SecretString, konstruct_store::Error> {
-        self.reveal(store, &self.bot_token, &slack.bot_token).await
-    }
-
-    pub(crate) async fn signing_secret(
-        &self,
-        store: &Store,
-        version: &SecretVersion,
-    ) -> Result<&SecretString, konstruct_store::Error> {
-        self.reveal(store, &self.signing_secret, version).await
-    }
-
-    /// With which a site signs who its visitor is.
-    pub(crate) async fn identity_secret(
-        &self,
-        store: &Store,
-        version: &SecretVersion,
-    ) -> Result<&SecretString, konstruct_store::Error> {
-        self.reveal(store, &self.identity_secret, version).await
-    }
-
-    async fn reveal<'a>(
-        &self,
-        store: &Store,
-        cell: &'a OnceCell<SecretString>,
-        version: &SecretVersion,
-    ) -> Result<&'a SecretString, konstruct_store::Error> {
-        cell.get_or_try_init(|| store.reveal(self.tenant, Kind::ChannelConnection, self.name(), version))
-            .await
+        Ok(revealed.into_iter().collect())
     }
 }

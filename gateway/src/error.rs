@@ -20,7 +20,9 @@ pub enum Error {
     #[error("cannot set up the place for files")]
     Media(#[from] konstruct_media::Error),
     #[error(transparent)]
-    Slack(#[from] konstruct_channels::slack::SetUp),
+    Channels(#[from] konstruct_channels::SetUp),
+    #[error(transparent)]
+    Fault(#[from] konstruct_faults::Error),
     #[error("the HTTP server ended")]
     Serve(#[source] std::io::Error),
 }

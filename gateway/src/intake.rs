@@ -12,10 +12,11 @@ use crate::connection::Connection;
 use crate::manners;
 use crate::refusal::Refusal;
 
-/// Slack waits 3 s. A commit that ends after this is found again as a duplicate when Slack repeats the delivery.
-const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
+/// repeats the delivery.
+pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
+/// Commits a message, with the delivery as it came. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(
     app: &App,
     connection: &Connection,
@@ -25,16 +26,16 @@ pub(crate) async fn take_in(
         return Ok(outcome);
     }
     let tenant = connection.tenant;
-    let accepted = timeout(COMMIT_TIMEOUT, app.store.accept(tenant, &connection.snapshot, message)).await;
+    konstruct_faults::point("intake.before");
+    let accept = app.store.accept(tenant, &connection.snapshot, message);
+    let accepted = timeout(COMMIT_TIMEOUT, accept).await;
+    konstruct_faults::point("intake.committed");
     match accepted {
         Ok(Ok(Accepted::New { notice, .. })) => {
-            let bus = app.bus.clone();
-            tokio::spawn(async move {
-                bus.publish(Signal::Inbox(tenant)).await;
-                if notice {
-                    bus.publish(Signal::Outbox(tenant)).await;
-                }
-            });
+            app.bus.announce(Signal::Inbox(tenant));
+            if notice {
+                app.bus.announce(Signal::Outbox(tenant));
+            }
             Ok("accepted")
         }
         Ok(Ok(Accepted::Duplicate)) => Ok("duplicate"),

@@ -11,23 +11,26 @@ mod body;
 mod connection;
 mod credentials;
 mod error;
+mod events;
 mod intake;
 mod manners;
 mod metrics;
 mod outbox;
 mod partials;
+mod polls;
+mod receive;
 mod refusal;
 mod registry;
 mod reloader;
 mod retention;
 mod routes;
 mod serve;
+mod typing;
 mod wakes;
 
 pub use args::{Args, run};
 pub use error::Error;
+pub use konstruct_channels::Settings as ChannelSettings;
+pub use konstruct_channels::slack::Settings as SlackSettings;
 pub use manners::Allowances;
 pub use serve::{Config, serve};
-
-/// The Web API of the real Slack.
-pub const SLACK_BASE_URL: &str = "https://slack.com/api";

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use konstruct_channels::slack;
+use konstruct_channels::{Malformed, Refused};
 use konstruct_domain::message::TEXT_MAX;
 use serde_json::json;
-
-/// Tells Slack that the same delivery again will fare no better.
-const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
 
 #[derive(Debug)]
 pub(crate) enum Refusal {
@@ -20,7 +17,7 @@ pub(crate) enum Refusal {
     BodyUnreadable,
     TooSlow,
     Malformed(String),
-    Signature(slack::Refused),
+    NotAuthentic(Refused),
     InvalidMessage(&'static str),
     MessageTooLong {
         characters: usize,
@@ -53,7 +50,7 @@ impl Refusal {
             Self::BodyUnreadable => "body_unreadable",
             Self::TooSlow => "too_slow",
             Self::Malformed(_) => "malformed",
-            Self::Signature(_) => "invalid_signature",
+            Self::NotAuthentic(_) => "invalid_signature",
             Self::InvalidMessage(_) => "invalid_message",
             Self::MessageTooLong { .. } => "message_too_long",
             Self::Session => "session_invalid",
@@ -73,7 +70,7 @@ impl Refusal {
             Self::BodyTooLarge | Self::MessageTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyUnreadable | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Signature(_) | Self::Session => StatusCode::UNAUTHORIZED,
+            Self::NotAuthentic(_) | Self::Session => StatusCode::UNAUTHORIZED,
             Self::Origin | Self::Identity => StatusCode::FORBIDDEN,
             Self::InvalidMessage(_) | Self::NoPictures | Self::Picture(_) | Self::PictureMissing => {
                 StatusCode::UNPROCESSABLE_ENTITY
@@ -94,9 +91,7 @@ impl Refusal {
             Self::BodyUnreadable => "the request broke off: send it again".to_owned(),
             Self::TooSlow => "the request took too long: send it again".to_owned(),
             Self::Malformed(what) | Self::TooMany { message: what, .. } => what.clone(),
-            Self::Signature(refused) => {
-                format!("{refused}: check the app's signing secret, and the clock of whoever signs")
-            }
+            Self::NotAuthentic(refused) => refused.to_string(),
             Self::Session => "the session is not valid or has run out: open a new one at …/sessions".to_owned(),
             Self::Origin => {
                 "this site may not have the chat: add its address to spec.webChat.allowedOrigins of the ChannelConnection"
@@ -119,8 +114,8 @@ impl Refusal {
     }
 
     /// Whether the same request again has no chance. A wrong secret and a missing connection may be put right while
-    /// Slack still tries.
-    const fn is_final(&self) -> bool {
+    /// the platform still tries.
+    pub(crate) const fn is_final(&self) -> bool {
         matches!(
             self,
             Self::BodyTooLarge | Self::Malformed(_) | Self::InvalidMessage(_) | Self::MessageTooLong { .. }
@@ -137,13 +132,22 @@ impl Refusal {
     }
 }
 
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::NotAuthentic(refused)
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed.to_string())
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": { "code": self.code(), "message": self.message() } }));
         let mut response = (self.status(), body).into_response();
-        if self.is_final() {
-            response.headers_mut().insert(NO_RETRY, header::HeaderValue::from_static("1"));
-        }
         if let Some(seconds) = self.retry_after() {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }

@@ -8,16 +8,16 @@ use konstruct_domain::{ConnectionName, TenantId};
 
 use crate::connection::Connection;
 
-/// Replaced as a whole, so that a reader sees one state of it. Empty until the first load: an unknown workspace is
-/// dropped for good, so nothing may count as unknown before everything is known.
+/// Replaced as a whole, so that a reader sees one state of it. Empty until the first load: a delivery for an unknown
+/// account is dropped for good, so nothing may count as unknown before everything is known.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     routes: ArcSwapOption<Routes>,
 }
 
-/// Where a delivery of the shared Slack app goes.
+/// Whose an account is, among the connections that use the platform's shared app.
 #[derive(Clone, Debug)]
-pub(crate) enum Workspace {
+pub(crate) enum Owner {
     Connection(Arc<Connection>),
     Unknown,
     /// Two connections name it. The operator lets only one have it; until that is settled, nobody gets anything.
@@ -28,7 +28,8 @@ pub(crate) enum Workspace {
 pub(crate) struct Routes {
     by_tenant: HashMap<TenantId, Vec<Arc<Connection>>>,
     by_public_id: HashMap<String, Arc<Connection>>,
-    shared_slack: HashMap<String, Workspace>,
+    /// By channel and account.
+    shared: HashMap<(&'static str, String), Owner>,
 }
 
 impl Registry {
@@ -45,18 +46,18 @@ impl Registry {
 impl Routes {
     fn new(by_tenant: HashMap<TenantId, Vec<Arc<Connection>>>) -> Self {
         let mut by_public_id = HashMap::new();
-        let mut shared_slack = HashMap::new();
+        let mut shared = HashMap::new();
         for connection in by_tenant.values().flatten() {
             by_public_id.insert(connection.snapshot.public_id.clone(), Arc::clone(connection));
-            let Some(slack) = connection.slack().filter(|slack| slack.signing_secret.is_none()) else {
-                continue;
-            };
-            shared_slack
-                .entry(slack.team_id.clone())
-                .and_modify(|workspace| *workspace = Workspace::Ambiguous)
-                .or_insert_with(|| Workspace::Connection(Arc::clone(connection)));
+            let channel = &connection.snapshot.channel;
+            if let Some(account) = channel.account().filter(|_| channel.uses_shared_app()) {
+                shared
+                    .entry((channel.type_name(), account.to_owned()))
+                    .and_modify(|owner| *owner = Owner::Ambiguous)
+                    .or_insert_with(|| Owner::Connection(Arc::clone(connection)));
+            }
         }
-        Self { by_tenant, by_public_id, shared_slack }
+        Self { by_tenant, by_public_id, shared }
     }
 
     pub(crate) fn by_tenant(&self) -> &HashMap<TenantId, Vec<Arc<Connection>>> {
@@ -71,8 +72,16 @@ impl Routes {
         self.by_public_id.get(public_id)
     }
 
-    pub(crate) fn shared_slack(&self, account: &str) -> Workspace {
-        self.shared_slack.get(account).cloned().unwrap_or(Workspace::Unknown)
+    pub(crate) fn shared(&self, channel: &'static str, account: &str) -> Owner {
+        self.shared.get(&(channel, account.to_owned())).cloned().unwrap_or(Owner::Unknown)
+    }
+
+    /// All that use the shared app of a channel, for what concerns more than one account.
+    pub(crate) fn all_shared(&self, channel: &'static str) -> impl Iterator<Item = &Arc<Connection>> {
+        self.shared.iter().filter_map(move |((of, _), owner)| match owner {
+            Owner::Connection(connection) if *of == channel => Some(connection),
+            _ => None,
+        })
     }
 }
 
@@ -109,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_belongs_to_one_connection_or_to_nobody() {
+    fn an_account_belongs_to_one_connection_or_to_nobody() {
         let (a, b) = (tenant("a"), tenant("b"));
         let routes = Routes::new(HashMap::from([
             (
@@ -118,10 +127,11 @@ mod tests {
             ),
             (b, vec![slack(b, "one", "T2", false), slack(b, "own", "T1", true)]),
         ]));
-        let Workspace::Connection(found) = routes.shared_slack("T1") else { panic!("T1 belongs to a/one") };
+        let Owner::Connection(found) = routes.shared("slack", "T1") else { panic!("T1 belongs to a/one") };
         assert_eq!((found.tenant, found.name()), (a, "one"));
-        assert!(matches!(routes.shared_slack("T2"), Workspace::Ambiguous));
-        assert!(matches!(routes.shared_slack("T3"), Workspace::Unknown), "an own app has its own URL");
+        assert!(matches!(routes.shared("slack", "T2"), Owner::Ambiguous));
+        assert!(matches!(routes.shared("slack", "T3"), Owner::Unknown), "an own app has its own URL");
+        assert_eq!(routes.all_shared("slack").count(), 1);
         assert_eq!(routes.connection(b, &"one".parse().unwrap()).unwrap().tenant, b);
         assert_eq!(routes.by_public_id(&format!("{b}-own")).unwrap().tenant, b);
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use futures::future::BoxFuture;
-use konstruct_channels::slack;
+use konstruct_channels::{Adapters, Settings};
 use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_queue::limit::Limiter;
 use konstruct_store::Store;
 use konstruct_telemetry::Readiness;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -43,9 +42,10 @@ pub struct Config {
     pub store: Store,
     pub bus: Bus,
     pub readiness: Readiness,
-    pub slack_base_url: String,
-    /// Of the platform's shared Slack app, if there is one.
-    pub shared_slack_signing_secret: Option<SecretString>,
+    /// How platforms are reached.
+    pub channels: Settings,
+    /// Where platforms reach this gateway, for those that have to be told.
+    pub public_url: Option<String>,
     /// Names this process on the rows that it leases.
     pub owner: String,
     pub allowances: Allowances,
@@ -64,15 +64,21 @@ pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, 
 }
 
 async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let slack = slack::Client::new(&config.slack_base_url)?;
+    let adapters = Adapters::new(&config.channels)?;
     let registry = Arc::new(Registry::default());
-    let credentials = Credentials::new(config.store.clone(), config.bus.clone(), slack.clone());
+    let credentials = Credentials::new(
+        config.store.clone(),
+        config.bus.clone(),
+        adapters.clone(),
+        config.public_url.as_deref(),
+    );
     let tasks = TaskTracker::new();
     let outbox = Outbox::new(
         config.store.clone(),
         Arc::clone(&registry),
+        adapters.clone(),
         credentials.clone(),
-        config.owner,
+        config.owner.clone(),
         tasks.clone(),
         shutdown.clone(),
     );
@@ -80,7 +86,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         config.store.clone(),
         config.bus.clone(),
         Arc::clone(&registry),
-        credentials,
+        credentials.clone(),
         config.readiness.check("configuration"),
     );
     let app = Arc::new(App {
@@ -94,11 +100,13 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         decoders: Semaphore::new(DECODERS),
         trusted_proxies: config.trusted_proxies,
         bus: config.bus,
+        adapters,
+        credentials,
         registry,
         reloader,
         outbox,
         wakes: Wakes::default(),
-        shared_slack_signing_secret: config.shared_slack_signing_secret,
+        owner: config.owner,
         shutdown: shutdown.clone(),
     });
     background::start(&app, &config.readiness, &tasks);

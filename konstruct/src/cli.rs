@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{chat_check, completion, crd, dev, healthcheck, migrate, retained, roles, verify};
+use crate::{chat_check, completion, crd, dev, healthcheck, migrate, outbox, retained, roles, verify};
 
 /// AI employees in the channels a team already uses, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Migrate(migrate::Args),
     /// Lists and erases what is kept of deleted tenants.
     Retained(retained::Args),
+    /// Lists replies that could not be sent, sends them again or deletes them.
+    Outbox(outbox::Args),
     /// Tries out, on a live cluster, what keeps tenants apart.
     Verify(Box<konstruct_verify::Args>),
     /// Connects to addresses from inside a tenant's namespace; `verify isolation` runs it there.
@@ -58,6 +60,7 @@ impl Cli {
             Command::Runtime(role) => block_on(role.run(konstruct_runtime::run)),
             Command::Migrate(args) => block_on(migrate::run(args)),
             Command::Retained(args) => block_on(retained::run(args)),
+            Command::Outbox(args) => block_on(outbox::run(args)),
             Command::Probe(args) => block_on(async { Ok(konstruct_verify::probe(args).await?) }),
             Command::Crd => crd::run(),
             Command::Healthcheck(args) => block_on(healthcheck::run(args)),
@@ -99,7 +102,7 @@ mod tests {
             for argument in command.get_arguments().filter_map(clap::Arg::get_long) {
                 let secret =
                     ["token", "password", "secret", "key", "url"].iter().any(|word| argument.ends_with(word));
-                let public = ["ai-gateway-url", "slack-base-url"].contains(&argument);
+                let public = argument == "ai-gateway-url" || argument.ends_with("-base-url");
                 assert!(!secret || public, "{} --{argument}", command.get_name());
             }
         }

@@ -7,6 +7,7 @@ mod crd;
 mod dev;
 mod healthcheck;
 mod migrate;
+mod outbox;
 mod retained;
 mod roles;
 mod verify;

@@ -103,7 +103,7 @@ impl BackendArgs {
         let provider_key = read_secret("provider-key-file", self.provider_key_file.as_deref())?;
         let keyring = Keyring::from_hex(Some(&channel_key), Some(&provider_key)).map_err(Error::Keys)?;
         Ok(Backends {
-            store: Store::connect(&database_url, self.database_connections, keyring)
+            store: Store::connect_patiently(&database_url, self.database_connections, keyring)
                 .map_err(Error::OpenStore)?,
             bus: Bus::connect(&redis_url).map_err(Error::OpenBus)?,
         })

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use konstruct_domain::{AgentName, TenantId};
 use konstruct_queue::Bus;
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Config, Error, TokenSource, serve};
+use crate::{Config, Error, Timing, TokenSource, serve_with};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -56,6 +57,25 @@ pub struct Args {
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024)
     )]
     concurrency: usize,
+    /// Most messages of a conversation that one turn answers. The rest follow in the next.
+    #[arg(
+        long,
+        env = "KONSTRUCT_MESSAGES_PER_TURN",
+        value_name = "MESSAGES",
+        default_value_t = crate::MESSAGES_PER_TURN,
+        value_parser = clap::value_parser!(u32).range(1..=1000)
+    )]
+    messages_per_turn: u32,
+    /// How long a conversation rests after its last message before it is answered, in milliseconds. What is written in
+    /// one go is answered in one go; somebody who goes on writing waits ten times as long at most.
+    #[arg(
+        long,
+        env = "KONSTRUCT_QUIET_MS",
+        value_name = "MILLISECONDS",
+        default_value_t = 200,
+        value_parser = clap::value_parser!(u64).range(0..=60_000)
+    )]
+    quiet_ms: u64,
     /// The name that this process holds leases under, such as the pod's.
     #[arg(long, env = "HOSTNAME", value_name = "NAME", default_value = "runtime")]
     owner: String,
@@ -63,6 +83,7 @@ pub struct Args {
 
 /// Runs as a process of its own.
 pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
+    konstruct_faults::check()?;
     let database_url = read_secret("database-url-file", &args.database_url_file)?;
     let redis_url = read_secret("redis-url-file", &args.redis_url_file)?;
     let address = args.admin_listen;
@@ -82,11 +103,13 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         // A restarted container has the same host name.
         owner: format!("{}/{}", args.owner, Uuid::new_v4().simple()),
         concurrency: args.concurrency,
+        messages_per_turn: args.messages_per_turn,
     };
     // Probes are answered until the last turn has ended.
     let finished = CancellationToken::new();
     let admin = tokio::spawn(serve_admin(admin, readiness, finished.clone()));
-    let outcome = serve(config, shutdown).await;
+    let timing = Timing { quiet: Duration::from_millis(args.quiet_ms), ..Timing::default() };
+    let outcome = serve_with(config, timing, shutdown).await;
     finished.cancel();
     if let Ok(served) = admin.await {
         served.map_err(Error::ServeAdmin)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use konstruct_queue::{Event, Signal};
-use konstruct_store::Error as StoreError;
+use konstruct_store::{Error as StoreError, Wanted};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ pub(crate) struct Consumer {
     worker: Arc<Worker>,
     events: mpsc::Receiver<Event>,
     concurrency: usize,
+    messages_per_turn: u32,
     turns: JoinSet<Next>,
     /// What was asked for and not done yet.
     todo: Todo,
@@ -42,7 +43,12 @@ struct Todo {
 }
 
 impl Consumer {
-    pub(crate) fn new(worker: Arc<Worker>, events: mpsc::Receiver<Event>, concurrency: usize) -> Self {
+    pub(crate) fn new(
+        worker: Arc<Worker>,
+        events: mpsc::Receiver<Event>,
+        concurrency: usize,
+        messages_per_turn: u32,
+    ) -> Self {
         metrics::register();
         let mut wakeups = Wakeups::default();
         // A predecessor that was killed left leases behind; they have run out by then.
@@ -51,6 +57,7 @@ impl Consumer {
             worker,
             events,
             concurrency,
+            messages_per_turn,
             turns: JoinSet::new(),
             todo: Todo::default(),
             wakeups,
@@ -89,18 +96,34 @@ impl Consumer {
             self.backoff.reset();
         }
         while self.todo.claim && self.turns.len() < self.limit() && !shutdown.is_cancelled() {
-            let claimed = self.worker.store.claim(&self.worker.owner, self.worker.timing.lease).await;
+            let claimed = self.worker.store.claim_many(self.wanted()).await;
             let claimed = self.worker.health.seen(claimed)?;
             self.backoff.reset();
-            match claimed {
-                Some(claim) => {
-                    self.turns.spawn(turn::run(Arc::clone(&self.worker), claim));
-                    self.count();
-                }
-                None => self.todo.claim = false,
+            self.todo.claim = !claimed.is_empty();
+            for claim in claimed {
+                self.turns.spawn(turn::run(Arc::clone(&self.worker), claim));
             }
+            self.count();
         }
         Ok(())
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            owner: &self.worker.owner,
+            lease: self.worker.timing.lease,
+            quiet: self.worker.timing.quiet,
+            conversations: self.limit().saturating_sub(self.turns.len()),
+            messages: self.messages_per_turn,
+        }
+    }
+
+    /// Looks for conversations now, and again when those that got a message just now have rested.
+    fn look(&mut self) {
+        self.todo.claim = true;
+        if !self.worker.timing.quiet.is_zero() {
+            self.wakeups.add(Instant::now() + self.worker.timing.quiet);
+        }
     }
 
     /// Turns at one time: what this process can do, or less if the tenant may have less.
@@ -131,6 +154,10 @@ impl Consumer {
         while let Ok(event) = self.events.try_recv() {
             self.hear(event);
         }
+        // Turns are committed together and so end together; one look then finds work for all of their places.
+        while let Some(ended) = self.turns.try_join_next() {
+            self.ended(ended);
+        }
     }
 
     fn due(&self) -> Option<Instant> {
@@ -139,13 +166,16 @@ impl Consumer {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Signal(Signal::Inbox(_)) => self.todo.claim = true,
+            Event::Signal(Signal::Inbox(_)) if self.worker.timing.quiet.is_zero() => self.todo.claim = true,
+            // It is answered when it has rested.
+            Event::Signal(Signal::Inbox(_)) => self.wakeups.add(Instant::now() + self.worker.timing.quiet),
             Event::Signal(Signal::Config(_)) => self.todo.reload = true,
             Event::Signal(Signal::Outbox(_) | Signal::Loaded(_)) => {}
             Event::Connected => {
                 self.worker.health.redis.ok();
                 self.next_poll = None;
-                self.todo = Todo { reload: true, claim: true };
+                self.todo.reload = true;
+                self.look();
             }
             Event::Disconnected => {
                 self.worker
@@ -161,7 +191,8 @@ impl Consumer {
         let now = Instant::now();
         self.todo.claim |= self.wakeups.take_due(now);
         if self.next_poll.is_some_and(|at| at <= now) {
-            self.todo = Todo { reload: true, claim: true };
+            self.todo.reload = true;
+            self.look();
             self.next_poll = Some(now + self.worker.timing.poll);
         }
     }

@@ -57,7 +57,15 @@ pub struct Config {
     pub owner: String,
     /// Most turns at the same time.
     pub concurrency: usize,
+    /// Most messages that one turn answers.
+    pub messages_per_turn: u32,
 }
+
+/// People write in bursts, and platforms deliver the images of an album one by one. Short against a model's time.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Most messages that one turn answers, where nobody says otherwise.
+pub const MESSAGES_PER_TURN: u32 = 50;
 
 /// How long things take. The defaults are right; tests shorten them.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +82,9 @@ pub struct Timing {
     pub model_retry: Duration,
     /// How long to go on trying to reach the ai-gateway before the person is told.
     pub model_patience: Duration,
+    /// How long a conversation rests after its last message before it is answered: what is written in one go, and the
+    /// images of one album, are answered in one go.
+    pub quiet: Duration,
 }
 
 impl Default for Timing {
@@ -85,6 +96,7 @@ impl Default for Timing {
             retry: Duration::from_millis(500),
             model_retry: Duration::from_millis(250),
             model_patience: Duration::from_secs(8),
+            quiet: QUIET,
         }
     }
 }
@@ -106,6 +118,8 @@ pub enum Error {
         "{0:?} is not an address of an ai-gateway: give --ai-gateway-url something like http://konstruct-ai-gateway.konstruct-system:8081"
     )]
     AiGatewayUrl(String),
+    #[error(transparent)]
+    Fault(#[from] konstruct_faults::Error),
     #[error("cannot set up the HTTP client: {0}")]
     BuildHttpClient(#[source] reqwest::Error),
 }
@@ -127,10 +141,10 @@ pub fn serve_with(
 
 async fn serving(config: Config, timing: Timing, shutdown: CancellationToken) -> Result<(), Error> {
     let events = config.bus.subscribe(Topics::Tenant(config.tenant), shutdown.clone());
-    let concurrency = config.concurrency.max(1);
+    let (concurrency, messages) = (config.concurrency.max(1), config.messages_per_turn.max(1));
     let worker = Worker::new(config, timing)?;
     let prober = tokio::spawn(health::probe_ai_gateway(worker.clone(), shutdown.clone()));
-    Consumer::new(worker, events, concurrency).run(&shutdown).await;
+    Consumer::new(worker, events, concurrency, messages).run(&shutdown).await;
     prober.abort();
     Ok(())
 }

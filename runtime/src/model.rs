@@ -11,6 +11,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use secrecy::ExposeSecret;
 use tokio::sync::watch;
 
+use failure::Allowance;
 pub(crate) use failure::{Unavailable, available};
 
 use crate::backoff::jittered;
@@ -192,7 +193,12 @@ fn refusal(status: StatusCode, body: &[u8]) -> Unavailable {
     match (status, code.as_deref()) {
         (_, Some("all_providers_failed")) => Unavailable::AllProvidersFailed(message),
         (_, Some("provider_rejected")) => Unavailable::ProviderRejected(message),
-        (_, Some("tokens_per_month_used_up")) => Unavailable::TokensUsedUp { message, resets_on },
+        (_, Some("tokens_per_month_used_up")) => {
+            Unavailable::UsedUp { of: Allowance::Tokens, message, resets_on }
+        }
+        (_, Some("spend_per_month_used_up")) => {
+            Unavailable::UsedUp { of: Allowance::Spend, message, resets_on }
+        }
         (StatusCode::UNAUTHORIZED, _) => Unavailable::Unauthorized,
         (StatusCode::NOT_FOUND, _) => Unavailable::UnknownAgent,
         (status, _) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

@@ -57,12 +57,15 @@ async fn overtaken(worker: &Worker, claim: &Claim, in_doubt: bool) -> Next {
 }
 
 async fn announce(worker: &Worker, claim: &Claim, draft: Draft, completed: Completed) -> Next {
-    worker.bus.publish(Signal::Outbox(worker.tenant)).await;
+    konstruct_faults::point("settle.committed");
+    worker.bus.announce(Signal::Outbox(worker.tenant));
+    konstruct_faults::point("settle.announced");
     let took = draft.started.elapsed().saturating_sub(draft.model_time);
     metrics::TURN_SECONDS.observe_duration([], took);
     metrics::TURNS.inc([draft.outcome]);
     let (before, limit) = draft.window;
     window::keep(worker, claim, before, limit, &draft.turn.reply, completed.last_seq).await;
+    konstruct_faults::point("settle.kept");
     if let Some(observation) = &draft.observation {
         worker.observer.report(&claim.agent, observation).await;
     }

@@ -61,6 +61,7 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
         // Somebody else answered them between the look and the lease.
         return release(&worker, &claim, Duration::ZERO).await;
     }
+    konstruct_faults::point("turn.claimed");
     metrics::observe_wait(&claim);
     let started = Instant::now();
     let thought = tokio::select! {
@@ -72,6 +73,7 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
         }
         () = worker.release.cancelled() => return hand_over(&worker, &claim).await,
     };
+    konstruct_faults::point("turn.thought");
     match thought {
         Ok(draft) => settle::commit(&worker, &claim, draft).await,
         Err(Failed::Paused(_)) => hold::hold(&worker, &claim).await,
@@ -126,7 +128,7 @@ fn unanswered(claim: &Claim, employee: &Employee, unavailable: &Unavailable) -> 
     metrics::MODEL_FAILURES.inc([unavailable.reason()]);
     let outcome = TurnOutcome::ModelUnavailable;
     let text = match unavailable {
-        Unavailable::TokensUsedUp { resets_on, .. } => Cow::Owned(reply::used_up(resets_on.as_deref())),
+        Unavailable::UsedUp { resets_on, .. } => Cow::Owned(reply::used_up(resets_on.as_deref())),
         _ => Cow::Borrowed(reply::UNAVAILABLE),
     };
     let mut draft = draft(claim, Some(employee), &text, outcome, "model_unavailable");

@@ -30,7 +30,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(config: Config, timing: Timing) -> Result<Arc<Self>, Error> {
-        let Config { tenant, store, bus, readiness, ai_gateway_url, token, owner, concurrency: _ } = config;
+        let Config { tenant, store, bus, readiness, ai_gateway_url, token, owner, .. } = config;
         let health = Health::new(&readiness);
         Ok(Arc::new(Self {
             tenant,

@@ -15,6 +15,7 @@ use tokio::time::sleep_until;
 
 use super::sync::{Record, Wanted};
 use super::{Catalogue, LoadedProvider, Providers, Tenant, View};
+use crate::allowance::Allowance;
 use crate::health::Health;
 
 /// Fewer than the pool has connections: requests need some too.
@@ -123,10 +124,10 @@ impl Loader {
         let none = Providers::new();
         let known = before.tenants.get(&id).map_or(&none, |tenant| &tenant.providers);
         let loaded_at = Instant::now();
-        let limit = self.read_limit(id, record.slug.as_str());
-        match futures::try_join!(self.read_agents(id), self.read_providers(id, known), limit) {
-            Ok((agents, providers, tokens_per_month)) => {
-                Ok(Some(Tenant { record, agents, providers, tokens_per_month, loaded_at }))
+        let allowance = self.read_allowance(id, record.slug.as_str());
+        match futures::try_join!(self.read_agents(id), self.read_providers(id, known), allowance) {
+            Ok((agents, providers, allowance)) => {
+                Ok(Some(Tenant { record, agents, providers, allowance, loaded_at }))
             }
             Err(error) if error.is_unavailable() => Err(error),
             Err(error) => {
@@ -136,9 +137,12 @@ impl Loader {
         }
     }
 
-    async fn read_limit(&self, tenant: TenantId, slug: &str) -> Result<Option<u64>, Error> {
+    async fn read_allowance(&self, tenant: TenantId, slug: &str) -> Result<Allowance, Error> {
         let head = self.store.head::<TenantSnapshot>(tenant, Kind::Tenant, slug).await?;
-        Ok(head.and_then(|head| head.snapshot.tokens_per_month))
+        Ok(head.map_or_else(Allowance::default, |head| Allowance {
+            tokens: head.snapshot.tokens_per_month,
+            spend: head.snapshot.spend_per_month,
+        }))
     }
 
     async fn read_agents(&self, tenant: TenantId) -> Result<HashMap<AgentName, Arc<AgentSnapshot>>, Error> {

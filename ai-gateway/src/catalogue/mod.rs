@@ -16,6 +16,8 @@ use konstruct_domain::snapshot::AgentSnapshot;
 use konstruct_domain::{AgentName, TenantId};
 use konstruct_store::TenantRecord;
 
+use crate::allowance::Allowance;
+
 pub(crate) use loader::{Clients, Loader};
 pub(crate) use provider::{LoadedProvider, Unusable};
 pub(crate) use sync::follow;
@@ -27,8 +29,7 @@ pub(crate) struct Tenant {
     pub(crate) record: TenantRecord,
     pub(crate) agents: HashMap<AgentName, Arc<AgentSnapshot>>,
     pub(crate) providers: Providers,
-    /// None: without limit.
-    pub(crate) tokens_per_month: Option<u64>,
+    pub(crate) allowance: Allowance,
     loaded_at: Instant,
 }
 

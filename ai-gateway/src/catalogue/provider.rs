@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use konstruct_domain::money::Price;
 use konstruct_domain::observation::{Condition, Observation};
 use konstruct_domain::revision::Revision;
 use konstruct_domain::snapshot::{ProviderEndpoint, ProviderSnapshot, SecretVersion};
@@ -58,6 +59,10 @@ impl LoadedProvider {
     /// Whether the ai-gateway has this revision, be it to use it or to refuse it for good.
     pub(super) fn is_loaded(&self) -> bool {
         !matches!(self.state, Err(Unusable::KeyUnreadable))
+    }
+
+    pub(crate) fn price(&self, model: &str) -> Option<Price> {
+        self.snapshot.prices.get(model).copied()
     }
 
     pub(crate) fn has_key(&self) -> bool {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_stream::stream;
 use futures::StreamExt;
+use konstruct_domain::Money;
 use konstruct_domain::snapshot::{AgentSnapshot, ModelChoice, ProviderOwner};
 use konstruct_llm::{Call, ChatRequest, Chunk, ChunkStream, Error, Provider, RenderAs};
 use tokio::time::{Instant as Deadline, timeout_at};
@@ -112,8 +113,15 @@ impl Chain {
         let sees = provider.snapshot.image_models.contains(&choice.model);
         let prepared = pictures.prepared(request, sees);
         let type_name = callable.type_name();
-        let mut tally =
-            Tally::new(&self.meter, tenant.record.id, agent, choice, type_name, request.characters());
+        let mut tally = Tally::new(
+            &self.meter,
+            tenant.record.id,
+            agent,
+            choice,
+            provider.price(&choice.model),
+            type_name,
+            request.characters(),
+        );
         let started = Instant::now();
         let begun = timeout_at(deadline, async {
             let mut rest = callable.stream(call(question, &prepared, choice, provider.wait())).await?;
@@ -140,6 +148,20 @@ impl Chain {
             }
         }
     }
+}
+
+/// What a call of the agent may cost, whichever model of the chain answers.
+pub(crate) fn highest_cost(
+    tenant: &Tenant,
+    agent: &AgentSnapshot,
+    catalogue: &Catalogue,
+    input_tokens: u64,
+) -> Money {
+    let cost = |choice: &ModelChoice| {
+        let price = resolve(tenant, choice, catalogue).ok()?.price(&choice.model)?;
+        Some(price.of(input_tokens, choice.max_output_tokens.into()))
+    };
+    agent.models.iter().filter_map(cost).max().unwrap_or_default()
 }
 
 /// The provider of a choice, unless it may not be called. What the operator has checked is checked again: the grant

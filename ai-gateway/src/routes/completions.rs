@@ -15,9 +15,10 @@ use tokio::time::timeout;
 use super::answer::{Heading, stream, whole};
 use super::{App, Refusal};
 use crate::admission::Place;
+use crate::allowance::Amount;
 use crate::budget::{Refused, Reservation};
 use crate::catalogue::Tenant;
-use crate::chain::{Failure, Question, Until};
+use crate::chain::{Failure, Question, Until, highest_cost};
 use crate::metrics::{REQUEST_SECONDS, REQUESTS};
 use crate::pictures::Pictures;
 
@@ -85,14 +86,18 @@ async fn within_budget(
     agent: &AgentSnapshot,
     request: &ChatRequest,
 ) -> Result<Option<Reservation>, Refusal> {
-    let Some(limit) = tenant.tokens_per_month else { return Ok(None) };
+    if tenant.allowance.is_unlimited() {
+        return Ok(None);
+    }
+    let input = estimate_tokens(request.characters());
     let output = agent.models.iter().map(|choice| u64::from(choice.max_output_tokens)).max().unwrap_or(0);
-    let tokens = estimate_tokens(request.characters()).saturating_add(output);
-    let reserved = app.budgets.reserve(&app.store, tenant.record.id, limit, tokens).await;
+    let cost = highest_cost(tenant, agent, app.loader.catalogue(), input);
+    let amount = Amount::new(input.saturating_add(output), cost);
+    let reserved = app.budgets.reserve(&app.store, tenant.record.id, tenant.allowance, amount).await;
     reserved.map(Some).map_err(|refused| match refused {
         Refused::UsedUp(used_up) => Refusal::UsedUp(used_up),
         Refused::Unknown(error) => {
-            tracing::warn!(%error, "cannot count a tenant's tokens");
+            tracing::warn!(%error, "cannot count a tenant's month");
             Refusal::NotReadable
         }
     })

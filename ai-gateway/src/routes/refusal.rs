@@ -3,10 +3,12 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use konstruct_domain::Money;
 use konstruct_llm::Error;
 use serde_json::{Value, json};
 
 use crate::admission::Busy;
+use crate::allowance::{Kind, Reached};
 use crate::budget::UsedUp;
 use crate::chain::{Failure, describe};
 use crate::identity::Denied;
@@ -148,13 +150,26 @@ fn not_readable() -> Shape {
     Shape::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "configuration_unavailable", message)
 }
 
-fn used_up_shape(UsedUp { limit, used, resets_on }: &UsedUp) -> Shape {
+fn used_up_shape(UsedUp { reached: Reached { kind, limit, used }, resets_on }: &UsedUp) -> Shape {
+    let money = |micros: u64| Money::from_micros(micros).to_string();
+    let (code, what, limit, used) = match kind {
+        Kind::Tokens => (
+            "tokens_per_month_used_up",
+            format!("read and written {used} tokens this month and limits.tokensPerMonth is {limit}"),
+            json!(limit),
+            json!(used),
+        ),
+        Kind::Spend => (
+            "spend_per_month_used_up",
+            format!("cost {} this month and limits.spendPerMonth is {}", money(*used), money(*limit)),
+            json!(money(*limit)),
+            json!(money(*used)),
+        ),
+    };
     let message = format!(
-        "the tenant's models have read and written {used} tokens this month and limits.tokensPerMonth is {limit}: wait until \
-         {resets_on} (UTC), or raise the limit of the Tenant or its Plan"
+        "the tenant's models have {what}: wait until {resets_on} (UTC), or raise the limit of the Tenant or its Plan"
     );
-    let mut shape =
-        Shape::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "tokens_per_month_used_up", message);
+    let mut shape = Shape::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", code, message);
     shape.details = Some(json!({"limit": limit, "used": used, "resets_on": resets_on}));
     shape
 }

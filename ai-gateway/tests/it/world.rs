@@ -1,5 +1,6 @@
 //! A running ai-gateway with what it needs, and the operator's part in it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use konstruct_ai_gateway::{Config, Identity, LocalTokens, serve};
@@ -145,6 +146,7 @@ pub(crate) fn provider(name: &str, endpoint: ProviderEndpoint) -> ProviderSnapsh
         image_models: Vec::new(),
         timeout_seconds: 1,
         allowed_tenants: AllowedTenants::None,
+        prices: BTreeMap::new(),
     }
 }
 

@@ -6,9 +6,19 @@ use konstruct_domain::snapshot::AgentSnapshot;
 use super::validate::Validated;
 
 pub fn snapshot(agent: &Validated) -> AgentSnapshot {
-    // Named one by one: a field of the spec that nobody uses does not compile.
-    let AgentSpec { display_name, role, persona, instructions, models: _, memory, isolation, state } =
-        &agent.spec;
+    // Named one by one: a field of the spec that nobody uses does not compile. The business function counts where a
+    // ChannelConnection is compiled.
+    let AgentSpec {
+        display_name,
+        role,
+        persona,
+        instructions,
+        business_function: _,
+        models: _,
+        memory,
+        isolation,
+        state,
+    } = &agent.spec;
     let Memory { window_messages } = memory;
     AgentSnapshot {
         name: agent.name.clone(),

@@ -1,10 +1,11 @@
 //! What a ChannelConnection refers to: its Agent, its Secrets, and who else wants the same account.
 
 use konstruct_crds::conditions::ResourceStatus;
-use konstruct_crds::{Agent, ChannelConnection, Slack, Tenant, TenantState};
+use konstruct_crds::{Agent, ChannelConnection, Tenant, TenantState};
 use konstruct_domain::snapshot::{Pause, SecretField};
 use kube::ResourceExt;
 
+use super::channel::{SecretRef, secret_refs};
 use crate::framework::cache::namespace_of;
 use crate::framework::names::TenantRef;
 use crate::framework::secrets::{self, SecretLookup};
@@ -17,15 +18,14 @@ pub struct Dereferenced {
     /// Unguessable and stable: `keyring.public_id(tenant, name)`.
     pub public_id: String,
     pub agent: AgentState,
-    /// What stands behind the references of `spec.slack`; None where the spec names none.
-    pub bot_token: Option<SecretLookup>,
-    pub signing_secret: Option<SecretLookup>,
+    /// What the Agent does for the business, if it says so.
+    pub business_function: Option<String>,
+    /// What stands behind the references that the spec names.
+    pub secrets: Vec<(SecretField, SecretLookup)>,
     /// An older connection that has the same channel account.
     pub rival: Option<Rival>,
     /// The tenant's limit, if older connections fill it.
     pub over_limit: Option<u16>,
-    /// What stands behind `spec.webChat.identitySecretRef`; None where the spec names none.
-    pub identity_secret: Option<SecretLookup>,
     /// Present while the tenant is suspended or the agent paused.
     pub pause: Option<Pause>,
     /// Of the tenant: how many messages all its connections take.
@@ -52,37 +52,27 @@ pub(super) async fn dereference(
     connection: &ChannelConnection,
     tenant: &TenantRef,
 ) -> Result<Dereferenced, Error> {
-    let slack = connection.spec.slack.as_ref();
     let keyring = context.store.keyring();
     let namespace = tenant.namespace();
     let limits = context.entitlement(tenant).map(|entitlement| entitlement.limits).unwrap_or_default();
-    let bot_token = slack.map(|slack| (&slack.bot_token_ref, SecretField::SlackBotToken));
-    let signing_secret =
-        slack.and_then(|slack| Some((slack.signing_secret_ref.as_ref()?, SecretField::SlackSigningSecret)));
-    let identity = connection.spec.web_chat.as_ref().and_then(|chat| chat.identity_secret_ref.as_ref());
-    let identity = identity.map(|reference| (reference, SecretField::WebChatIdentity));
-    let mut lookups = Vec::new();
-    for reference in [bot_token, signing_secret, identity] {
-        lookups.push(match reference {
-            None => None,
-            Some((reference, field)) => {
-                Some(secrets::read(&context.client, keyring, &namespace, field, reference).await?)
-            }
-        });
+    let mut found = Vec::new();
+    for SecretRef { field, reference, .. } in secret_refs(&connection.spec) {
+        let lookup = secrets::read(&context.client, keyring, &namespace, field, reference).await?;
+        found.push((field, lookup));
     }
-    let identity_secret = lookups.pop().flatten();
-    let signing_secret = lookups.pop().flatten();
-    let bot_token = lookups.pop().flatten();
     Ok(Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent: agent_state(context, &namespace, &connection.spec.agent),
-        bot_token,
-        signing_secret,
-        rival: slack.and_then(|slack| rival(context, connection, slack)),
+        business_function: context
+            .caches
+            .agents
+            .get(&namespace, &connection.spec.agent)
+            .and_then(|agent| agent.spec.business_function.clone()),
+        secrets: found,
+        rival: rival(context, connection),
         over_limit: over_limit(connection, limits.channels, || {
             context.caches.connections.in_namespace(&namespace)
         }),
-        identity_secret,
         pause: pause_of(context, &namespace, tenant, &connection.spec.agent),
         messages_per_minute: limits.messages_per_minute,
     })
@@ -129,12 +119,12 @@ fn agent_state(context: &Context, namespace: &str, name: &str) -> AgentState {
     }
 }
 
-fn rival(context: &Context, connection: &ChannelConnection, slack: &Slack) -> Option<Rival> {
+fn rival(context: &Context, connection: &ChannelConnection) -> Option<Rival> {
+    let account = connection.spec.account()?;
     let all = context.caches.connections.all();
     let claimants = all.iter().filter(|other| {
-        let same_account = other.spec.slack.as_ref().is_some_and(|other| other.team_id == slack.team_id);
         let in_force = matches!(context.tenancy(namespace_of(&***other)), Tenancy::Tenant(_));
-        same_account && in_force
+        other.spec.account() == Some(account) && in_force
     });
     older(connection, claimants.map(|claimant| &**claimant))
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod build;
+mod channel;
 pub mod dereference;
 mod hours;
 mod status;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use konstruct_crds::{ChannelConnection, ChannelConnectionStatus};
 use kube::{Api, ResourceExt};
 
+pub use channel::secret_refs;
 pub use dereference::{AgentState, Dereferenced, Rival};
 pub use validate::Validated;
 
@@ -81,10 +83,10 @@ impl ChannelConnections {
                     return Ok(next);
                 }
                 self.write(&connection, &status::published(&connection, &valid, &applied)).await?;
-                Ok(report::next_after(&applied, found.bot_token.is_some() || found.identity_secret.is_some()))
+                Ok(report::next_after(&applied, !found.secrets.is_empty()))
             }
             Outcome::AccountTaken => {
-                let problem = validate::account_problem(&Rival::AnotherTenant);
+                let problem = validate::account_problem(&connection, &Rival::AnotherTenant);
                 self.refuse(&connection, tenant, &[problem]).await?;
                 // Whoever has the row is not to be seen, so nobody tells when it is free.
                 Ok(Next::Retry)
@@ -120,10 +122,8 @@ impl ChannelConnections {
         tenant: konstruct_domain::TenantId,
     ) -> Result<(), Error> {
         apply::withdraw(&self.context, tenant, &connection.name_any()).await?;
-        if connection.metadata.deletion_timestamp.is_some()
-            && let Some(slack) = &connection.spec.slack
-        {
-            self.context.requeue_connections_claiming(&slack.team_id);
+        if connection.metadata.deletion_timestamp.is_some() {
+            self.context.requeue_connections_claiming(connection);
         }
         Ok(())
     }

@@ -31,6 +31,7 @@ pub(super) fn published(
     report::loaded(&mut builder, applied, READER);
     if valid.account().is_some() {
         report::observed(&mut builder, applied, Observed::CredentialsValid);
+        report::observed(&mut builder, applied, Observed::AccountUsable);
     }
     let open = if valid.pause.is_some() {
         "people can write here; they are told that the answer comes when the tenant is active again"
@@ -73,6 +74,7 @@ pub(super) fn invalid(connection: &ChannelConnection, problems: &[Problem]) -> C
         }
     }
     builder.keep(ConditionType::CredentialsValid);
+    builder.keep(ConditionType::AccountUsable);
     builder.finish()
 }
 

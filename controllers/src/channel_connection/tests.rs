@@ -3,7 +3,7 @@
 
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{ChannelConnection, ConditionType, Reason, SecretKeyRef};
-use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, TelegramMode};
 use konstruct_store::Keyring;
 use serde_json::{Value, json};
 
@@ -39,11 +39,13 @@ fn world() -> Dereferenced {
     Dereferenced {
         public_id: "0123".to_owned(),
         agent: AgentState::Compiled,
-        bot_token: Some(secret(SecretField::SlackBotToken, "xoxb-1")),
-        signing_secret: Some(secret(SecretField::SlackSigningSecret, "8f742231b10e")),
+        business_function: None,
+        secrets: vec![
+            (SecretField::SlackBotToken, secret(SecretField::SlackBotToken, "xoxb-1")),
+            (SecretField::SlackSigningSecret, secret(SecretField::SlackSigningSecret, "8f742231b10e")),
+        ],
         rival: None,
         over_limit: None,
-        identity_secret: None,
         pause: None,
         messages_per_minute: None,
     }
@@ -77,8 +79,7 @@ fn every_field_of_a_slack_connection_lands_in_its_snapshot() {
 fn without_a_signing_secret_the_shared_app_is_used() {
     let mut spec = slack();
     spec["slack"].as_object_mut().unwrap().remove("signingSecretRef");
-    let valid =
-        validate::validate(&connection(spec), &Dereferenced { signing_secret: None, ..world() }).unwrap();
+    let valid = validate::validate(&connection(spec), &world()).unwrap();
     assert_eq!(build::webhook_path(&valid).as_deref(), Some("/slack/events"));
     assert_eq!(build::secrets(&valid).len(), 1);
 }
@@ -86,7 +87,7 @@ fn without_a_signing_secret_the_shared_app_is_used() {
 #[test]
 fn a_web_chat_needs_no_secret_and_claims_no_account() {
     let spec = json!({"agent": "ada", "webChat": {"title": "Help", "greeting": "Hello"}});
-    let found = Dereferenced { bot_token: None, signing_secret: None, ..world() };
+    let found = Dereferenced { secrets: Vec::new(), ..world() };
     let valid = validate::validate(&connection(spec), &found).unwrap();
     let ChannelSnapshot::WebChat(chat) = build::snapshot(&valid).channel else { panic!() };
     assert_eq!((chat.title.as_str(), chat.greeting.as_str()), ("Help", "Hello"));
@@ -105,7 +106,7 @@ fn a_web_chat_for_other_sites_in_business_hours_and_within_limits() {
         "businessHours": {"timeZone": "Europe/Berlin", "days": ["Mon"], "from": "09:00", "to": "17:00"},
     });
     let signed = |value| Dereferenced {
-        identity_secret: Some(secret(SecretField::WebChatIdentity, value)),
+        secrets: vec![(SecretField::WebChatIdentity, secret(SecretField::WebChatIdentity, value))],
         messages_per_minute: Some(60),
         ..world()
     };
@@ -154,13 +155,18 @@ fn mistakes_are_said_with_their_field() {
         problems(slack(), &agent(AgentState::NotCompiled)),
         [(Reason::AgentNotReady, "spec.agent".to_owned())]
     );
-    let token =
-        |value| Dereferenced { bot_token: Some(secret(SecretField::SlackBotToken, value)), ..world() };
+    let replaced = |field, lookup| {
+        let mut found = world();
+        found.secrets.retain(|(of, _)| *of != field);
+        found.secrets.push((field, lookup));
+        found
+    };
+    let token = |value| replaced(SecretField::SlackBotToken, secret(SecretField::SlackBotToken, value));
     assert_eq!(
         problems(slack(), &token("8f742231b10e")),
         [(Reason::InvalidSecret, "spec.slack.botTokenRef".to_owned())]
     );
-    let signing = |lookup| Dereferenced { signing_secret: Some(lookup), ..world() };
+    let signing = |lookup| replaced(SecretField::SlackSigningSecret, lookup);
     assert_eq!(
         problems(slack(), &signing(secret(SecretField::SlackSigningSecret, "xoxb-1"))),
         [(Reason::InvalidSecret, "spec.slack.signingSecretRef".to_owned())]
@@ -173,6 +179,63 @@ fn mistakes_are_said_with_their_field() {
     let mut team = slack();
     team["slack"]["teamId"] = json!("acme");
     assert_eq!(problems(team, &world()), [(Reason::InvalidSpec, "spec.slack.teamId".to_owned())]);
+}
+
+#[test]
+fn every_field_of_a_whatsapp_number_lands_in_its_snapshot_and_a_business_function_is_needed() {
+    let spec = json!({"agent": "ada", "whatsApp": {
+        "phoneNumberId": "106540352242922", "wabaId": "102290129340398",
+        "accessTokenRef": {"name": "s", "key": "key"},
+        "appSecretRef": {"name": "s", "key": "key"}, "verifyTokenRef": {"name": "s", "key": "key"},
+        "template": {"name": "hello_again", "language": "en"},
+    }});
+    let fields =
+        [SecretField::WhatsAppAccessToken, SecretField::WhatsAppAppSecret, SecretField::WhatsAppVerifyToken];
+    let secrets: Vec<_> = fields.into_iter().map(|field| (field, secret(field, "value"))).collect();
+    let found = Dereferenced { business_function: Some("bookings".to_owned()), secrets, ..world() };
+    let valid = validate::validate(&connection(spec.clone()), &found).unwrap();
+    let ChannelSnapshot::WhatsApp(number) = build::snapshot(&valid).channel else { panic!() };
+    assert_eq!(
+        (number.phone_number_id.as_str(), number.waba_id.as_str()),
+        ("106540352242922", "102290129340398")
+    );
+    assert_eq!(number.access_token.field, SecretField::WhatsAppAccessToken);
+    assert_eq!(number.app_secret.unwrap().field, SecretField::WhatsAppAppSecret);
+    assert_eq!(number.verify_token.unwrap().field, SecretField::WhatsAppVerifyToken);
+    assert_eq!(number.template.unwrap().name, "hello_again");
+    assert_eq!((valid.account(), build::secrets(&valid).len()), (Some(("whatsapp", "106540352242922")), 3));
+    assert_eq!(build::webhook_path(&valid).as_deref(), Some("/whatsapp/0123/events"));
+    for function in [None, Some(" ".to_owned())] {
+        let found = Dereferenced { business_function: function, ..found.clone() };
+        assert_eq!(
+            problems(spec.clone(), &found),
+            [(Reason::MissingBusinessFunction, "spec.agent".to_owned())]
+        );
+    }
+}
+
+#[test]
+fn every_field_of_a_telegram_bot_lands_in_its_snapshot() {
+    let spec = |mode: &str| {
+        let bot =
+            json!({"botUsername": "acme_bot", "botTokenRef": {"name": "s", "key": "key"}, "mode": mode});
+        json!({"agent": "ada", "telegram": bot})
+    };
+    let with = |token: &str| {
+        let field = SecretField::TelegramBotToken;
+        Dereferenced { secrets: vec![(field, secret(field, token))], ..world() }
+    };
+    let valid = validate::validate(&connection(spec("Polling")), &with("12345:AAbc-_9")).unwrap();
+    let ChannelSnapshot::Telegram(bot) = build::snapshot(&valid).channel else { panic!() };
+    assert_eq!((bot.bot_username.as_str(), bot.mode), ("acme_bot", TelegramMode::Polling));
+    assert_eq!(valid.account(), Some(("telegram", "acme_bot")));
+    assert_eq!(build::webhook_path(&valid), None, "nothing is sent to a bot that asks");
+    let valid = validate::validate(&connection(spec("Webhook")), &with("12345:AAbc-_9")).unwrap();
+    assert_eq!(build::webhook_path(&valid).as_deref(), Some("/telegram/0123/events"));
+    for bad in ["12345", "x:y", "1:a/b", "1:a?b"] {
+        let expected = [(Reason::InvalidSecret, "spec.telegram.botTokenRef".to_owned())];
+        assert_eq!(problems(spec("Webhook"), &with(bad)), expected, "{bad}");
+    }
 }
 
 fn aged(name: &str, namespace: &str, created: &str, uid: &str) -> ChannelConnection {

@@ -79,11 +79,8 @@ impl<K: Cached> Cache<K> {
 
     /// All objects of one namespace.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let mut names: HashSet<String> =
+        let names: Vec<String> =
             self.lock().by_namespace.get(namespace).into_iter().flatten().cloned().collect();
-        names.extend(
-            self.lock().written.keys().filter(|(space, _)| space == namespace).map(|(_, name)| name.clone()),
-        );
         names.iter().filter_map(|name| self.get(namespace, name)).collect()
     }
 
@@ -95,7 +92,9 @@ impl<K: Cached> Cache<K> {
     /// Remembers the answer to a write of ours.
     pub fn wrote(&self, object: K) -> Arc<K> {
         let object = Arc::new(object);
-        self.lock().written.insert(key(&*object), Arc::clone(&object));
+        let mut side = self.lock();
+        side.index(&*object);
+        side.written.insert(key(&*object), Arc::clone(&object));
         object
     }
 
@@ -109,7 +108,7 @@ impl<K: Cached> Cache<K> {
         writer.apply_watcher_event(event);
         let mut side = self.lock();
         match event {
-            Event::Apply(object) => side.index(object),
+            Event::Apply(object) => side.seen(object),
             Event::Delete(object) => side.remove(object),
             Event::InitDone => {
                 // A list is complete: what it does not have is gone. A write that is newer than the list is
@@ -140,6 +139,15 @@ impl<K: Cached> Cache<K> {
 }
 
 impl<K: Cached> Side<K> {
+    /// The watch has this version: a write that is not newer need not be kept.
+    fn seen(&mut self, object: &K) {
+        self.index(object);
+        let key = key(object);
+        if self.written.get(&key).is_some_and(|written| version(&**written) <= version(object)) {
+            self.written.remove(&key);
+        }
+    }
+
     fn index(&mut self, object: &K) {
         let (namespace, name) = key(object);
         if let Some(uid) = object.uid() {

@@ -97,6 +97,9 @@ pub fn observed<S: ResourceStatus>(builder: &mut StatusBuilder<S>, applied: &App
         Observed::CredentialsValid => {
             (ConditionType::CredentialsValid, Reason::CredentialsAccepted, Reason::CredentialsRejected)
         }
+        Observed::AccountUsable => {
+            (ConditionType::AccountUsable, Reason::AccountServes, Reason::AccountRestricted)
+        }
         Observed::Reachable => {
             (ConditionType::Reachable, Reason::ProviderAnswered, Reason::ProviderUnreachable)
         }
@@ -128,7 +131,7 @@ pub fn ready_unless_observed<S: ResourceStatus>(
     reader: &str,
     message: &str,
 ) {
-    let fault = [ConditionType::CredentialsValid, ConditionType::Reachable]
+    let fault = [ConditionType::CredentialsValid, ConditionType::AccountUsable, ConditionType::Reachable]
         .into_iter()
         .filter_map(|type_| builder.get(type_).cloned())
         .find(|condition| condition.status == ConditionStatus::False);

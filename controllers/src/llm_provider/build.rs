@@ -24,6 +24,7 @@ pub fn snapshot(provider: &Validated) -> ProviderSnapshot {
         image_models: provider.image_models.clone(),
         timeout_seconds: provider.timeout_seconds,
         allowed_tenants: provider.allowed_tenants.clone(),
+        prices: provider.prices.clone(),
     }
 }
 

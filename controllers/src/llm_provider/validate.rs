@@ -1,9 +1,12 @@
 //! Can this provider be asked? Pure.
 
+use std::collections::BTreeMap;
+
 use konstruct_crds::{Anthropic, Endpoint, LLMProvider, LLMProviderSpec, OpenAi, Reason, Scripted};
-use konstruct_domain::Slug;
 use konstruct_domain::ids::ProviderName;
+use konstruct_domain::money::Price;
 use konstruct_domain::snapshot::{AllowedTenants, ScriptedRule};
+use konstruct_domain::{Money, Slug};
 use kube::ResourceExt;
 use regex::RegexBuilder;
 
@@ -22,6 +25,7 @@ pub struct Validated {
     pub(super) image_models: Vec<String>,
     pub(super) timeout_seconds: u16,
     pub(super) allowed_tenants: AllowedTenants,
+    pub(super) prices: BTreeMap<String, Price>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +60,7 @@ pub fn validate(provider: &LLMProvider, found: &Dereferenced) -> Result<Validate
             Vec::new()
         }
     };
+    let prices = prices(spec, &mut problems);
     match (name, endpoint) {
         (Ok(name), Some(endpoint)) if problems.is_empty() => Ok(Validated {
             name,
@@ -64,6 +69,7 @@ pub fn validate(provider: &LLMProvider, found: &Dereferenced) -> Result<Validate
             models: spec.models.clone(),
             timeout_seconds: spec.timeout_seconds,
             allowed_tenants,
+            prices,
         }),
         _ => Err(problems),
     }
@@ -175,6 +181,23 @@ fn valid_rules(rules: &[konstruct_crds::ScriptedRule]) -> Result<Vec<ScriptedRul
         .iter()
         .map(|rule| ScriptedRule { pattern: rule.pattern.clone(), reply: rule.reply.clone() })
         .collect())
+}
+
+fn prices(spec: &LLMProviderSpec, problems: &mut Vec<Problem>) -> BTreeMap<String, Price> {
+    let mut prices = BTreeMap::new();
+    for (index, price) in spec.prices.iter().enumerate() {
+        let mut amount = |field: &str, text: &str| {
+            text.parse::<Money>().unwrap_or_else(|error| {
+                let field = format!("spec.prices[{index}].{field}");
+                problems.push(Problem::new(Reason::InvalidSpec, field, format!("{text:?} {error}")));
+                Money::default()
+            })
+        };
+        let input = amount("inputPerMillion", &price.input_per_million);
+        let output = amount("outputPerMillion", &price.output_per_million);
+        prices.insert(price.model.clone(), Price { input, output });
+    }
+    prices
 }
 
 /// Who may use the provider besides its own tenant.

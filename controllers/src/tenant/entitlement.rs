@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use konstruct_crds::{Limits, PlanSpec, Quota, Reason, RuntimeSize, TenantSpec};
+use konstruct_domain::Money;
 
 use crate::Problem;
 use crate::framework::quantity;
@@ -18,10 +19,21 @@ const CONFIG_MAPS: u16 = 20;
 /// What a tenant may have, with every blank filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entitlement {
-    pub limits: Limits,
+    pub limits: TenantLimits,
     pub quota: FullQuota,
     /// None: as the operator's settings say.
     pub runtime: Option<RuntimeSize>,
+}
+
+/// What is absent is not limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TenantLimits {
+    pub agents: Option<u16>,
+    pub channels: Option<u16>,
+    pub concurrent_turns: Option<u16>,
+    pub tokens_per_month: Option<u64>,
+    pub messages_per_minute: Option<u32>,
+    pub spend_per_month: Option<Money>,
 }
 
 /// A quota without blanks.
@@ -41,25 +53,7 @@ pub fn entitlement(tenant: &TenantSpec, plan: Option<&PlanSpec>) -> Result<Entit
     let PlanSpec { limits, quota, runtime } = plan.unwrap_or(&nothing);
     let mut narrowing = Narrowing { may_exceed: tenant.exceed_plan || plan.is_none(), problems: Vec::new() };
     let entitlement = Entitlement {
-        limits: Limits {
-            agents: narrowing.count("spec.limits.agents", tenant.limits.agents, limits.agents),
-            channels: narrowing.count("spec.limits.channels", tenant.limits.channels, limits.channels),
-            concurrent_turns: narrowing.count(
-                "spec.limits.concurrentTurns",
-                tenant.limits.concurrent_turns,
-                limits.concurrent_turns,
-            ),
-            tokens_per_month: narrowing.count(
-                "spec.limits.tokensPerMonth",
-                tenant.limits.tokens_per_month,
-                limits.tokens_per_month,
-            ),
-            messages_per_minute: narrowing.count(
-                "spec.limits.messagesPerMinute",
-                tenant.limits.messages_per_minute,
-                limits.messages_per_minute,
-            ),
-        },
+        limits: narrowing.limits(&tenant.limits, limits),
         quota: narrowing.quota(&tenant.quota, quota),
         runtime: runtime.clone(),
     };
@@ -72,6 +66,42 @@ struct Narrowing {
 }
 
 impl Narrowing {
+    fn limits(&mut self, own: &Limits, plan: &Limits) -> TenantLimits {
+        // Named one by one: a field that nobody enforces does not compile.
+        let Limits {
+            agents,
+            channels,
+            concurrent_turns,
+            tokens_per_month,
+            messages_per_minute,
+            spend_per_month,
+        } = own;
+        TenantLimits {
+            agents: self.count("spec.limits.agents", *agents, plan.agents),
+            channels: self.count("spec.limits.channels", *channels, plan.channels),
+            concurrent_turns: self.count(
+                "spec.limits.concurrentTurns",
+                *concurrent_turns,
+                plan.concurrent_turns,
+            ),
+            tokens_per_month: self.count(
+                "spec.limits.tokensPerMonth",
+                *tokens_per_month,
+                plan.tokens_per_month,
+            ),
+            messages_per_minute: self.count(
+                "spec.limits.messagesPerMinute",
+                *messages_per_minute,
+                plan.messages_per_minute,
+            ),
+            spend_per_month: self.money(
+                "spec.limits.spendPerMonth",
+                spend_per_month.as_ref(),
+                plan.spend_per_month.as_ref(),
+            ),
+        }
+    }
+
     fn quota(&mut self, own: &Quota, plan: &Quota) -> FullQuota {
         // Named one by one: a field that nobody enforces does not compile.
         let Quota { pods, cpu, memory, ephemeral_storage, secrets, config_maps } = own;
@@ -104,6 +134,19 @@ impl Narrowing {
         own.or(plan)
     }
 
+    fn money(&mut self, field: &str, own: Option<&String>, plan: Option<&String>) -> Option<Money> {
+        let mut read = |text: Option<&String>| match text?.parse::<Money>() {
+            Ok(money) => Some(money),
+            Err(error) => {
+                let message = format!("{:?} {error}", text.map_or("", String::as_str));
+                self.problems.push(Problem::new(Reason::InvalidSpec, field, message));
+                None
+            }
+        };
+        let (own, plan) = (read(own), read(plan));
+        self.count(field, own, plan)
+    }
+
     fn amount(&mut self, field: &str, own: Option<&String>, plan: Option<&String>) -> Option<String> {
         if let (Some(own), Some(plan)) = (own, plan)
             && quantity::milli(own) > quantity::milli(plan)
@@ -132,7 +175,7 @@ mod tests {
 
     fn plan() -> PlanSpec {
         serde_json::from_value(json!({
-            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000, "messagesPerMinute": 60},
+            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000, "messagesPerMinute": 60, "spendPerMonth": "10"},
             "quota": {"pods": 5, "cpu": "2", "memory": "2Gi"},
             "runtime": {"cpu": "250m", "memory": "64Mi"}
         }))
@@ -151,6 +194,7 @@ mod tests {
         assert_eq!((found.limits.agents, found.limits.channels), (Some(10), None));
         assert_eq!(found.limits.tokens_per_month, Some(1_000_000));
         assert_eq!(found.limits.messages_per_minute, Some(60));
+        assert_eq!(found.limits.spend_per_month.unwrap().to_string(), "10.00");
         assert_eq!((found.quota.pods, found.quota.cpu.as_str()), (5, "2"));
         assert_eq!(found.quota.secrets, SECRETS);
         assert_eq!(found.runtime.unwrap().memory, "64Mi");
@@ -163,7 +207,7 @@ mod tests {
         assert_eq!((found.limits.agents, found.limits.channels), (Some(2), Some(3)));
         assert_eq!(found.quota.cpu, "500m");
 
-        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001, "messagesPerMinute": 61}, "quota": {"memory": "2049Mi", "pods": 6}});
+        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001, "messagesPerMinute": 61, "spendPerMonth": "10.01"}, "quota": {"memory": "2049Mi", "pods": 6}});
         let problems = entitlement(&tenant(&widened), Some(&plan())).unwrap_err();
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
@@ -172,6 +216,7 @@ mod tests {
                 "spec.limits.agents",
                 "spec.limits.tokensPerMonth",
                 "spec.limits.messagesPerMinute",
+                "spec.limits.spendPerMonth",
                 "spec.quota.pods",
                 "spec.quota.memory"
             ]
@@ -187,6 +232,6 @@ mod tests {
     fn without_a_plan_the_tenant_has_its_own_word_and_the_defaults() {
         let found = entitlement(&tenant(&json!({"quota": {"pods": 50}})), None).unwrap();
         assert_eq!((found.quota.pods, found.quota.memory.as_str()), (50, MEMORY));
-        assert_eq!(found.limits, Limits::default());
+        assert_eq!(found.limits, TenantLimits::default());
     }
 }

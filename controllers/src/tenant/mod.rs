@@ -21,6 +21,7 @@ use konstruct_crds::{Tenant, TenantStatus};
 use kube::{Api, ResourceExt};
 
 pub use dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+pub use entitlement::TenantLimits;
 pub use validate::Validated;
 
 use delete::{Afterlife, Progress};

@@ -1,12 +1,12 @@
 //! Can this tenant be set up? Pure.
 
-use konstruct_crds::{Limits, Reason, Scheduling, Tenant, TenantState};
+use konstruct_crds::{Reason, Scheduling, Tenant, TenantState};
 use konstruct_domain::{AgentName, Slug};
 use kube::ResourceExt;
 
 use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 use super::egress::{self, Opening};
-use super::entitlement::{Entitlement, FullQuota, entitlement};
+use super::entitlement::{Entitlement, FullQuota, TenantLimits, entitlement};
 use crate::Problem;
 use crate::framework::names::TenantRef;
 use crate::framework::ownership::Ownership;
@@ -26,7 +26,7 @@ pub struct Validated {
 
 impl Validated {
     /// What counts against the tenant's agents and connections.
-    pub const fn limits(&self) -> Limits {
+    pub const fn limits(&self) -> TenantLimits {
         self.entitlement.limits
     }
 }

@@ -13,12 +13,19 @@ pub enum SendError {
     /// The platform does not accept our credentials, or they lack a permission.
     #[error("the platform refused the credentials: {reason}")]
     CredentialsRejected { reason: String },
+    /// The platform restricts the account: somebody has to put that right with it. Then, with `retry`, the same
+    /// message may be taken.
+    #[error("the platform restricts the account: {reason}")]
+    AccountRestricted { reason: String, retry: bool },
     /// The platform will never accept this message.
     #[error("the platform refused the message: {reason}")]
     Rejected { reason: String },
     /// The request left and its outcome is unknown.
     #[error("the platform may or may not have taken the message: {reason}")]
     InDoubt { reason: String },
+    /// It will never be known whether an earlier try was taken. Sending again might show the reply twice.
+    #[error("in doubt, and not sent again: {reason}")]
+    Unresolved { reason: String },
 }
 
 /// An unsuccessful try to send a reply.
@@ -32,7 +39,7 @@ pub struct Failure {
 
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
-        let maybe_visible = matches!(error, SendError::InDoubt { .. });
+        let maybe_visible = matches!(error, SendError::InDoubt { .. } | SendError::Unresolved { .. });
         Self { error, maybe_visible }
     }
 }

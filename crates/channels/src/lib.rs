@@ -1,10 +1,34 @@
 //! One folder per channel: how its deliveries are verified, read and answered.
 //!
-//! `verify` and `parse` are pure functions over raw bytes, so that a gateway can refuse what is not authentic before
-//! it looks inside. `send` talks to the platform. Nothing here knows about tenants, databases or queues.
+//! Each is an [`Adapter`]. `verify` and `parse` are pure functions over raw bytes, so that a gateway can refuse what is
+//! not authentic before it looks inside. The others talk to the platform. Nothing here knows about tenants, databases
+//! or queues.
 
+mod adapter;
+mod adapters;
+mod event;
 mod failure;
+mod http_client;
+mod json;
+mod ledger;
+mod markdown;
+mod pace;
+mod parts;
+mod settings;
+mod signature;
 pub mod slack;
+mod split;
+mod streaming;
+pub mod telegram;
 pub mod webchat;
+pub mod whatsapp;
 
+pub use adapter::{
+    Account, AccountId, Adapter, Capabilities, File, Malformed, Markup, NotConnected, Polled, Received,
+    Refused, Reply, Secrets,
+};
+pub use adapters::{Adapters, SetUp, Settings};
+pub use event::Event;
 pub use failure::{Failure, SendError};
+pub use ledger::Ledger;
+pub use streaming::Streaming;

@@ -4,11 +4,45 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use konstruct_domain::ids::ConversationId;
-use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget};
+use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, TEXT_MAX};
 use konstruct_domain::{ConnectionName, TenantId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::{Account, Adapter, Capabilities, Failure, Ledger, Markup, Reply};
+
+pub struct WebChat;
+
+impl Adapter for WebChat {
+    fn name(&self) -> &'static str {
+        "webchat"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            text_max: TEXT_MAX,
+            markup: Markup::Markdown,
+            buttons: false,
+            streaming: false,
+            files: false,
+            typing_lasts: None,
+            reply_window: None,
+        }
+    }
+
+    /// The visitor's event stream shows it.
+    fn send<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+        _reply: &'a Reply<'a>,
+        _ledger: &'a dyn Ledger,
+    ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
+        Box::pin(async { Ok(None) })
+    }
+}
 
 /// Knowing it is the right to read and write a conversation: 122 random bits.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,7 +74,7 @@ impl Token {
     }
 
     /// A visitor's message. `id` comes from the page, which repeats it when it sends the same message again.
-    pub fn message(&self, id: Uuid, text: &str) -> InboundMessage {
+    pub fn message(&self, id: Uuid, text: &str, raw: Bytes) -> InboundMessage {
         let key = self.conversation_key();
         let message_id = format!("{key}:{id}");
         InboundMessage {
@@ -49,9 +83,11 @@ impl Token {
             author_id: format!("visitor:{}", &key[..16]),
             conversation_key: key,
             text: text.to_owned(),
+            attachments: Vec::new(),
             language: None,
             addressing: Addressing::Addressed,
-            reply_to: ReplyTarget::WebChat,
+            reply_to: ReplyTarget::new("web_chat", []),
+            raw,
         }
     }
 }
@@ -99,9 +135,12 @@ mod tests {
     fn the_same_message_again_has_the_same_id_and_the_token_stays_secret() {
         let (token, other) = (Token::generate(), Token::generate());
         let id = Uuid::new_v4();
-        assert_eq!(token.message(id, "hi"), token.message(id, "hi"));
-        assert_ne!(token.message(id, "hi").message_id, other.message(id, "hi").message_id);
-        let seen = format!("{token:?} {:?}", token.message(id, "hi"));
+        assert_eq!(token.message(id, "hi", Bytes::new()), token.message(id, "hi", Bytes::new()));
+        assert_ne!(
+            token.message(id, "hi", Bytes::new()).message_id,
+            other.message(id, "hi", Bytes::new()).message_id
+        );
+        let seen = format!("{token:?} {:?}", token.message(id, "hi", Bytes::new()));
         assert!(!seen.contains(&token.to_string()));
     }
 }

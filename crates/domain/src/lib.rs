@@ -4,13 +4,16 @@
 //! workspace can pass values around without checking them again. No async, no I/O.
 
 pub mod addresses;
+pub mod delivery;
 pub mod disclosure;
 pub mod hours;
 pub mod ids;
 pub mod message;
+pub mod money;
 pub mod observation;
 pub mod revision;
 pub mod snapshot;
 
 pub use ids::{AgentName, ConnectionName, ConversationId, Slug, TenantId};
+pub use money::Money;
 pub use snapshot::Kind;

@@ -1,5 +1,8 @@
 //! Messages on their way in and out, the same for every channel.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// Longest text of one message that is kept, in characters. Slack truncates its own at 40,000.
@@ -19,10 +22,27 @@ pub struct InboundMessage {
     pub conversation_key: String,
     pub author_id: String,
     pub text: String,
-    /// The author's language as the platform tells it, such as `de` or `pt-BR`.
+    pub attachments: Vec<Attachment>,
+    /// The language that the platform names for the author, as a BCP 47 tag.
     pub language: Option<String>,
     pub addressing: Addressing,
     pub reply_to: ReplyTarget,
+    /// The delivery as it came, kept for audit. Messages of one delivery share it.
+    pub raw: Bytes,
+}
+
+/// A file of a message. Its bytes are still at the platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// What the channel's adapter needs to fetch it: an id, or an address of the platform.
+    pub reference: String,
+    /// As the sender declares it; not to be believed.
+    pub media_type: Option<String>,
+    pub name: Option<String>,
+    /// In bytes, as declared.
+    pub size: Option<u64>,
+    /// SHA-256 of the bytes in hexadecimal digits, where the platform tells it.
+    pub sha256: Option<String>,
 }
 
 /// Why the employee is meant.
@@ -34,12 +54,34 @@ pub enum Addressing {
     FollowUp,
 }
 
-/// Where the reply goes.
+/// Where the reply goes: the channel, and an address that only its adapter can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "type")]
-pub enum ReplyTarget {
-    Slack { channel: String, thread_ts: String },
-    WebChat,
+pub struct ReplyTarget {
+    #[serde(rename = "type")]
+    channel: String,
+    #[serde(flatten)]
+    address: BTreeMap<String, String>,
+}
+
+impl ReplyTarget {
+    pub fn new<'a>(channel: &str, address: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let address = address.into_iter().map(|(part, value)| (part.to_owned(), value.to_owned()));
+        Self { channel: channel.to_owned(), address: address.collect() }
+    }
+
+    pub fn channel(&self) -> &str {
+        &self.channel
+    }
+
+    /// Completes the address with what only the store knows.
+    pub fn set(&mut self, part: &str, value: &str) {
+        self.address.insert(part.to_owned(), value.to_owned());
+    }
+
+    /// One part of the address.
+    pub fn get(&self, part: &str) -> Option<&str> {
+        self.address.get(part).map(String::as_str)
+    }
 }
 
 /// Who said something in a conversation.
@@ -71,5 +113,21 @@ pub fn truncate(text: &str, max: usize) -> &str {
     match text.char_indices().nth(max) {
         Some((end, _)) => &text[..end],
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_stored_as_earlier_versions_stored_it() {
+        let target = ReplyTarget::new("slack", [("channel", "C1"), ("thread_ts", "1.0")]);
+        let stored = r#"{"type":"slack","channel":"C1","thread_ts":"1.0"}"#;
+        assert_eq!(serde_json::to_string(&target).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<ReplyTarget>(stored).unwrap(), target);
+        assert_eq!((target.channel(), target.get("channel"), target.get("x")), ("slack", Some("C1"), None));
+        let web_chat: ReplyTarget = serde_json::from_str(r#"{"type":"web_chat"}"#).unwrap();
+        assert_eq!(web_chat, ReplyTarget::new("web_chat", []));
     }
 }

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum Condition {
     /// The platform or provider accepts our credentials (ChannelConnection, LLMProvider).
     CredentialsValid,
+    /// The platform lets the account be used (ChannelConnection).
+    AccountUsable,
     /// The provider answers (LLMProvider).
     Reachable,
     /// The last turn of the agent got an answer from a model (Agent).
@@ -20,6 +22,7 @@ impl Condition {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CredentialsValid => "CredentialsValid",
+            Self::AccountUsable => "AccountUsable",
             Self::Reachable => "Reachable",
             Self::ModelAvailable => "ModelAvailable",
         }

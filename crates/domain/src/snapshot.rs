@@ -4,13 +4,16 @@
 //! No secret value is part of a snapshot: secrets are named by field and version, so a rotated secret changes
 //! the revision.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::iter::once;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::hours::Hours;
 use crate::ids::{AgentName, ConnectionName, ProviderName, Slug};
+use crate::money::{Money, Price};
 
 /// The kinds of custom resource that are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,6 +97,10 @@ pub struct SecretVersion {
 pub enum SecretField {
     SlackBotToken,
     SlackSigningSecret,
+    WhatsAppAccessToken,
+    WhatsAppAppSecret,
+    WhatsAppVerifyToken,
+    TelegramBotToken,
     WebChatIdentity,
     ProviderApiKey,
 }
@@ -104,14 +111,18 @@ impl SecretField {
             Self::SlackBotToken => "slack_bot_token",
             Self::SlackSigningSecret => "slack_signing_secret",
             Self::WebChatIdentity => "web_chat_identity",
+            Self::WhatsAppAccessToken => "whats_app_access_token",
+            Self::WhatsAppAppSecret => "whats_app_app_secret",
+            Self::WhatsAppVerifyToken => "whats_app_verify_token",
+            Self::TelegramBotToken => "telegram_bot_token",
             Self::ProviderApiKey => "provider_api_key",
         }
     }
 
     pub const fn purpose(self) -> SecretPurpose {
         match self {
-            Self::SlackBotToken | Self::SlackSigningSecret | Self::WebChatIdentity => SecretPurpose::Channel,
             Self::ProviderApiKey => SecretPurpose::Provider,
+            _ => SecretPurpose::Channel,
         }
     }
 }
@@ -144,6 +155,9 @@ pub struct TenantSnapshot {
     /// Tokens that models may read and write for the tenant in a calendar month (UTC); absent is without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_per_month: Option<u64>,
+    /// What these may cost in it, at the prices of the providers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_per_month: Option<Money>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +242,8 @@ pub struct Pause {
 pub enum ChannelSnapshot {
     Slack(SlackSnapshot),
     WebChat(WebChatSnapshot),
+    WhatsApp(WhatsAppSnapshot),
+    Telegram(TelegramSnapshot),
 }
 
 impl ChannelSnapshot {
@@ -236,6 +252,48 @@ impl ChannelSnapshot {
         match self {
             Self::Slack(_) => "slack",
             Self::WebChat(_) => "webchat",
+            Self::WhatsApp(_) => "whatsapp",
+            Self::Telegram(_) => "telegram",
+        }
+    }
+
+    /// The account at the platform that only one connection of the installation may have.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Slack(slack) => Some(&slack.team_id),
+            Self::WhatsApp(number) => Some(&number.phone_number_id),
+            Self::Telegram(bot) => Some(&bot.bot_username),
+            Self::WebChat(_) => None,
+        }
+    }
+
+    /// The secrets that the connection needs.
+    pub fn secrets(&self) -> Vec<&SecretVersion> {
+        match self {
+            Self::Slack(slack) => once(&slack.bot_token).chain(&slack.signing_secret).collect(),
+            Self::WhatsApp(number) => {
+                once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
+            }
+            Self::Telegram(bot) => vec![&bot.bot_token],
+            Self::WebChat(chat) => chat.identity_secret.iter().collect(),
+        }
+    }
+
+    /// Whether the platform sends deliveries to an address of the gateway's.
+    pub const fn has_webhook(&self) -> bool {
+        match self {
+            Self::Slack(_) | Self::WhatsApp(_) => true,
+            Self::Telegram(bot) => matches!(bot.mode, TelegramMode::Webhook),
+            Self::WebChat(_) => false,
+        }
+    }
+
+    /// Whether deliveries come through the platform's shared app, and so to an address for all connections.
+    pub fn uses_shared_app(&self) -> bool {
+        match self {
+            Self::Slack(slack) => slack.signing_secret.is_none(),
+            Self::WhatsApp(number) => number.app_secret.is_none(),
+            Self::Telegram(_) | Self::WebChat(_) => false,
         }
     }
 }
@@ -273,6 +331,9 @@ pub struct ProviderSnapshot {
     pub timeout_seconds: u16,
     /// Only for the platform's providers: who may use it.
     pub allowed_tenants: AllowedTenants,
+    /// Of some of the models.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prices: BTreeMap<String, Price>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -74,6 +74,11 @@ impl LocalServices {
         self.postgres.stop()
     }
 
+    /// Kills PostgreSQL with -9, its first process: the others follow when they notice.
+    pub fn kill_postgres(&self) -> Result<(), Error> {
+        self.postgres.kill()
+    }
+
     /// Starts PostgreSQL again on the same port with the same data.
     pub fn start_postgres(&self) -> Result<(), Error> {
         self.postgres.start()
@@ -82,6 +87,11 @@ impl LocalServices {
     /// Stops Redis. Its keys are gone; its users stay.
     pub fn stop_redis(&self) -> Result<(), Error> {
         self.redis.stop()
+    }
+
+    /// Kills Redis with -9.
+    pub fn kill_redis(&self) -> Result<(), Error> {
+        self.redis.kill()
     }
 
     /// Starts Redis again on the same port.

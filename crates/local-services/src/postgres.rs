@@ -69,6 +69,13 @@ impl Postgres {
         }
     }
 
+    pub(crate) fn kill(&self) -> Result<(), Error> {
+        match self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(mut server) => server.kill(),
+            None => Ok(()),
+        }
+    }
+
     fn initialise(&self, password_file: &Path) -> Result<(), Error> {
         // Half a data folder of an interrupted start.
         if self.data.exists() {

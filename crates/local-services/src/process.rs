@@ -84,6 +84,12 @@ impl Server {
         Ok(())
     }
 
+    /// As a crash of the machine would: at once, and nothing is finished.
+    pub(crate) fn kill(&mut self) -> Result<(), Error> {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        killed.map(drop).map_err(|source| Error::Stop { program: self.program.clone(), source })
+    }
+
     fn interrupt(&self) {
         // A child that has not been waited for keeps its id, so the signal cannot reach a stranger.
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)

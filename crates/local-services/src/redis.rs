@@ -66,6 +66,13 @@ impl Redis {
         }
     }
 
+    pub(crate) fn kill(&self) -> Result<(), Error> {
+        match self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(mut server) => server.kill(),
+            None => Ok(()),
+        }
+    }
+
     /// Nothing is saved but the users: Redis holds only what may be lost.
     fn arguments(&self) -> Vec<String> {
         let options = [

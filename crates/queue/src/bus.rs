@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::announcer::Announcer;
 use crate::subscription::{self, Event};
 use crate::{Signal, Topics};
 
@@ -40,6 +41,7 @@ impl From<RedisError> for Error {
 pub struct Bus {
     client: Client,
     manager: ConnectionManager,
+    announcer: Announcer,
 }
 
 impl Bus {
@@ -52,7 +54,11 @@ impl Bus {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(100));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(Error::Url)?;
-        Ok(Self { client, manager })
+        Ok(Self { client, manager, announcer: Announcer::default() })
+    }
+
+    pub(crate) fn announcer(&self) -> &Announcer {
+        &self.announcer
     }
 
     pub(crate) fn manager(&self) -> ConnectionManager {

@@ -1,6 +1,7 @@
 //! Redis: wake-ups, the sliding window, cache users. Nothing here is the only copy of anything: what Redis loses is
 //! read again from PostgreSQL.
 
+mod announcer;
 mod bus;
 pub mod limit;
 mod partial;

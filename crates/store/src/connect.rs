@@ -1,20 +1,34 @@
 //! Connections: a pool for the shared roles, and one that empties itself for a runtime.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use konstruct_domain::{AgentName, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, PgTransaction};
+use sqlx::{AssertSqlSafe, Executor, PgPool, PgTransaction};
 
+use crate::batch::Batcher;
+use crate::intake::{self, Accepted, Arrival};
+use crate::outbox::{self, Sent};
+use crate::scan::Scan;
+use crate::turn::{self, Ended};
 use crate::{Error, Keyring, Result};
 
 /// Slack gives up on a webhook after 3 s; by then we want to have answered that the database is down.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Less than the 30 s that the operator gives one look at an object.
+const PATIENT_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// An idle runtime gives its connections back after this time.
 const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 const TENANT_MAX_CONNECTIONS: u32 = 8;
+
+/// Planned once and by index: a plan that was made while a queue was empty must do when it is long.
+const PLANS: &str =
+    "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
+    set enable_mergejoin = off; set jit = off";
 
 pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(Error::Url)?;
@@ -26,16 +40,51 @@ pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnect
 pub struct Store {
     pool: PgPool,
     keyring: Keyring,
+    intake: Arc<Batcher<Arrival, Option<Accepted>>>,
+    sent: Arc<Batcher<Sent, bool>>,
+    outbox_scans: Arc<Mutex<HashMap<TenantId, Scan>>>,
 }
 
 impl Store {
     /// Never waits for the server: the first call does.
     pub fn connect(url: &SecretString, max_connections: u32, keyring: Keyring) -> Result<Self> {
+        Self::open(url, max_connections, keyring, ACQUIRE_TIMEOUT)
+    }
+
+    /// For work that nobody waits for, and that comes in bursts: a queue for the connections is no outage.
+    pub fn connect_patiently(url: &SecretString, max_connections: u32, keyring: Keyring) -> Result<Self> {
+        Self::open(url, max_connections, keyring, PATIENT_ACQUIRE_TIMEOUT)
+    }
+
+    fn open(
+        url: &SecretString,
+        max_connections: u32,
+        keyring: Keyring,
+        acquire_timeout: Duration,
+    ) -> Result<Self> {
         let pool = PgPoolOptions::new()
             .max_connections(max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(acquire_timeout)
             .connect_lazy_with(options(url, "konstruct")?);
-        Ok(Self { pool, keyring })
+        Ok(Self {
+            intake: Arc::new(Batcher::new(intake::commit_to(pool.clone()))),
+            sent: Arc::new(Batcher::new(outbox::commit_to(pool.clone()))),
+            outbox_scans: Arc::default(),
+            pool,
+            keyring,
+        })
+    }
+
+    pub(crate) fn intake(&self) -> &Batcher<Arrival, Option<Accepted>> {
+        &self.intake
+    }
+
+    pub(crate) fn sent(&self) -> &Batcher<Sent, bool> {
+        &self.sent
+    }
+
+    pub(crate) fn outbox_scans(&self) -> &Mutex<HashMap<TenantId, Scan>> {
+        &self.outbox_scans
     }
 
     pub fn keyring(&self) -> &Keyring {
@@ -64,6 +113,8 @@ impl Store {
 pub struct TenantStore {
     pool: PgPool,
     agent: Option<AgentName>,
+    inbox_scan: Arc<Mutex<Scan>>,
+    turns: Arc<Batcher<Ended, Option<i64>>>,
 }
 
 impl TenantStore {
@@ -74,8 +125,16 @@ impl TenantStore {
             .max_connections(TENANT_MAX_CONNECTIONS)
             .idle_timeout(TENANT_IDLE_TIMEOUT)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(PLANS).await.map(|_| ()) })
+            })
             .connect_lazy_with(options(url, "konstruct-runtime")?);
-        Ok(Self { pool, agent: None })
+        Ok(Self {
+            agent: None,
+            inbox_scan: Arc::new(Mutex::new(Scan::new(Instant::now()))),
+            turns: Arc::new(Batcher::new(turn::commit_to(pool.clone()))),
+            pool,
+        })
     }
 
     /// The same for the runtime of one agent that has its own.
@@ -95,6 +154,14 @@ impl TenantStore {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    pub(crate) fn inbox_scan(&self) -> &Mutex<Scan> {
+        &self.inbox_scan
+    }
+
+    pub(crate) fn turns(&self) -> &Batcher<Ended, Option<i64>> {
+        &self.turns
     }
 }
 

@@ -1,14 +1,25 @@
 //! The lease on a conversation: one worker at a time, named by a fencing token that every later write is checked
 //! against.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use konstruct_domain::{AgentName, ConversationId};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
+use crate::scan::{Scan, Seen};
 use crate::{Error, Result, TenantStore};
 
 /// Most messages that one turn takes. The rest follow in the next.
-const MESSAGES_PER_TURN: i64 = 50;
+const MESSAGES_PER_TURN: u32 = 50;
+/// Messages that one look at the queue goes over: some for each conversation that is wanted, and more where the first
+/// found nothing.
+const LOOK_LEAST: usize = 32;
+const LOOK_MOST: usize = 2048;
+/// Somebody who goes on writing is answered after so many quiet times.
+const QUIET_TIMES: f64 = 10.0;
 
 /// A conversation leased to this worker, with everything in it that waits for an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +31,7 @@ pub struct Claim {
     pub last_seq: i64,
     /// Which try this is at these messages, from 1.
     pub attempt: u32,
-    /// In the order they arrived. Never empty.
+    /// In the order they arrived. Never empty, unless somebody else has just answered them.
     pub messages: Vec<PendingMessage>,
 }
 
@@ -33,62 +44,135 @@ pub struct PendingMessage {
     pub waited_ms: i64,
 }
 
+/// What a worker asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The name that it holds leases under.
+    pub owner: &'a str,
+    pub lease: Duration,
+    /// A conversation rests for so long after its last message: what is written in one go is answered in one go.
+    pub quiet: Duration,
+    pub conversations: usize,
+    /// Most messages of a conversation.
+    pub messages: u32,
+}
+
 impl TenantStore {
-    /// Leases the conversation that has waited longest, of those that are this runtime's: an agent's snapshot in force
-    /// says whose they are, so a conversation has one owner at any time, also while that changes.
+    /// Leases the conversation that has waited longest.
     pub async fn claim(&self, owner: &str, lease: Duration) -> Result<Option<Claim>> {
+        let quiet = Duration::ZERO;
+        let wanted = Wanted { owner, lease, quiet, conversations: 1, messages: MESSAGES_PER_TURN };
+        Ok(self.claim_many(wanted).await?.pop())
+    }
+
+    /// Leases conversations in the order of their oldest message, of those that are this runtime's: an agent's snapshot
+    /// in force says whose they are, so a conversation has one owner at any time, also while that changes. None means
+    /// that there are none; less than wanted does not mean that there are no more.
+    pub async fn claim_many(&self, wanted: Wanted<'_>) -> Result<Vec<Claim>> {
         let mut connection = self.pool().acquire().await?;
-        // Materialised: a join that ran the selection again would lease a second conversation, which nobody works on.
-        let leased = sqlx::query!(
-            "with next as materialized (
+        let mut whole_pass = self.scan().is_at_start();
+        let mut rows = (2 * wanted.conversations).clamp(LOOK_LEAST, LOOK_MOST);
+        loop {
+            let (cursor, base) = {
+                let scan = self.scan();
+                (scan.cursor(), scan.base())
+            };
+            let (seen, leased) =
+                self.look(&mut connection, wanted, cursor, i64::try_from(rows).unwrap_or(i64::MAX)).await?;
+            let ended = self.scan().advance(Instant::now(), seen);
+            if !leased.is_empty() {
+                return messages_of(&mut connection, leased, base, wanted.messages).await;
+            }
+            if ended && std::mem::replace(&mut whole_pass, true) {
+                return Ok(Vec::new());
+            }
+            rows = (4 * rows).min(LOOK_MOST);
+        }
+    }
+
+    fn scan(&self) -> MutexGuard<'_, Scan> {
+        self.inbox_scan().lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One look at the queue, behind a position.
+    async fn look(
+        &self,
+        connection: &mut PgConnection,
+        wanted: Wanted<'_>,
+        cursor: i64,
+        most: i64,
+    ) -> Result<(Seen, Vec<Claim>)> {
+        // Materialised: a join that ran the selection again would lease a second time, for nobody.
+        let rows = sqlx::query!(
+            r#"with dedicated as materialized (
+                 select coalesce(array_agg(name), '{}') as names
+                 from konstruct.snapshot_head join konstruct.snapshot s using (tenant_id, kind, name, revision)
+                 where kind = 'Agent' and s.body @> '{"dedicated": true}'
+             ), scanned as materialized (
+                 select i.tenant_id, i.conversation_id, i.inbox_id from konstruct.inbox i
+                 where i.inbox_id > $4 order by i.inbox_id limit $5
+             ), waiting as materialized (
+                 select tenant_id, conversation_id, min(inbox_id) as inbox_id from scanned group by 1, 2
+             ), next as materialized (
                  select c.tenant_id, c.conversation_id
-                 from konstruct.inbox i join konstruct.conversation c using (tenant_id, conversation_id)
-                 cross join lateral (
-                     select exists (
-                         select from konstruct.snapshot_head join konstruct.snapshot s
-                         using (tenant_id, kind, name, revision)
-                         where kind = 'Agent' and name = c.agent and s.body @> '{\"dedicated\": true}'
-                     ) as dedicated
-                 ) a
-                 where i.state = 'pending' and c.retry_at <= now()
-                 and (c.lease_until is null or c.lease_until < now())
-                 and case when $3::text is null then not a.dedicated else a.dedicated and c.agent = $3 end
-                 order by i.inbox_id limit 1 for update of c skip locked)
-             update konstruct.conversation c
-             set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
-                 attempt = c.attempt + 1
-             from next
-             where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
-             returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt",
-            owner,
-            lease.as_secs_f64(),
-            self.agent().map(AgentName::as_str)
+                 from waiting w join konstruct.conversation c using (tenant_id, conversation_id)
+                 where c.retry_at <= now() and (c.lease_until is null or c.lease_until < now())
+                 and case when $3::text is null then c.agent <> all((select names from dedicated)::text[])
+                     else c.agent = $3 and c.agent = any((select names from dedicated)::text[]) end
+                 and ($7::float8 = 0 or (
+                     select i.received_at from konstruct.inbox i
+                     where i.tenant_id = c.tenant_id and i.conversation_id = c.conversation_id
+                     order by i.inbox_id desc limit 1) <= clock_timestamp() - make_interval(secs => $7)
+                     or (select i.received_at from konstruct.inbox i
+                     where i.tenant_id = c.tenant_id and i.conversation_id = c.conversation_id
+                     order by i.inbox_id limit 1) <= clock_timestamp() - make_interval(secs => $7 * $8::float8))
+                 order by w.inbox_id limit $6 for update of c skip locked
+             ), leased as (
+                 update konstruct.conversation c
+                 set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
+                     attempt = c.attempt + 1
+                 from next
+                 where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
+                 returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt
+             )
+             select seen.first, seen.last, seen.rows as "rows!",
+                 l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",
+                 l.last_seq as "last_seq?", l.attempt as "attempt?"
+             from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows from scanned) seen
+             left join leased l on true"#,
+            wanted.owner,
+            wanted.lease.as_secs_f64(),
+            self.agent().map(AgentName::as_str),
+            cursor,
+            most,
+            i64::try_from(wanted.conversations).unwrap_or(i64::MAX),
+            wanted.quiet.as_secs_f64(),
+            QUIET_TIMES
         )
-        .fetch_optional(&mut *connection)
+        .fetch_all(connection)
         .await?;
-        let Some(leased) = leased else {
-            return Ok(None);
-        };
-        let messages = sqlx::query_as!(
-            PendingMessage,
-            r#"select inbox_id, author_id, body as text,
-                 (extract(epoch from clock_timestamp() - received_at) * 1000)::bigint as "waited_ms!"
-             from konstruct.inbox
-             where conversation_id = $1 and state = 'pending' order by inbox_id limit $2"#,
-            leased.conversation_id,
-            MESSAGES_PER_TURN
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        Ok(Some(Claim {
-            conversation: ConversationId::new(leased.conversation_id),
-            fence: leased.fence,
-            agent: AgentName::try_from(leased.agent)
-                .map_err(|error| Error::Corrupt(format!("an agent's name {error}")))?,
-            last_seq: leased.last_seq,
-            attempt: leased.attempt.unsigned_abs(),
-            messages,
-        }))
+        let seen = rows.first().map_or_else(Seen::default, |row| Seen {
+            first: row.first,
+            last: row.last,
+            full: row.rows == most,
+        });
+        let mut claims = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (Some(conversation), Some(fence), Some(agent)) = (row.conversation_id, row.fence, row.agent)
+            else {
+                continue;
+            };
+            claims.push(Claim {
+                conversation: ConversationId::new(conversation),
+                fence,
+                agent: AgentName::try_from(agent)
+                    .map_err(|error| Error::Corrupt(format!("an agent's name {error}")))?,
+                last_seq: row.last_seq.unwrap_or_default(),
+                attempt: row.attempt.unwrap_or_default().unsigned_abs(),
+                messages: Vec::new(),
+            });
+        }
+        Ok((seen, claims))
     }
 
     /// Extends the lease while a turn is under way.
@@ -119,6 +203,46 @@ impl TenantStore {
         .await?;
         held(released.rows_affected())
     }
+}
+
+/// Read after the leases were taken: what somebody else answered just before is not seen any more.
+async fn messages_of(
+    connection: &mut PgConnection,
+    mut claims: Vec<Claim>,
+    base: i64,
+    most: u32,
+) -> Result<Vec<Claim>> {
+    let conversations: Vec<Uuid> = claims.iter().map(|claim| claim.conversation.as_uuid()).collect();
+    let rows = sqlx::query!(
+        r#"select c.id as "conversation_id!", i.inbox_id as "inbox_id!", i.author_id as "author_id!",
+             i.body as "body!",
+             (extract(epoch from clock_timestamp() - i.received_at) * 1000)::bigint as "waited_ms!"
+         from unnest($1::uuid[]) as c (id)
+         cross join lateral (
+             select * from konstruct.inbox i where i.conversation_id = c.id and i.inbox_id > $2
+             order by i.inbox_id limit $3) i
+         order by i.inbox_id"#,
+        &conversations,
+        base,
+        i64::from(most)
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut messages: HashMap<Uuid, Vec<PendingMessage>> = HashMap::with_capacity(claims.len());
+    for row in rows {
+        messages.entry(row.conversation_id).or_default().push(PendingMessage {
+            inbox_id: row.inbox_id,
+            author_id: row.author_id,
+            text: row.body,
+            waited_ms: row.waited_ms,
+        });
+    }
+    for claim in &mut claims {
+        claim.messages = messages.remove(&claim.conversation.as_uuid()).unwrap_or_default();
+    }
+    // The update returns them in no order.
+    claims.sort_by_key(|claim| claim.messages.first().map_or(i64::MAX, |message| message.inbox_id));
+    Ok(claims)
 }
 
 /// A write that was checked against the fencing token and met no row came too late.

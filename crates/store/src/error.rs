@@ -1,5 +1,7 @@
 //! What can go wrong with the database, by what the caller should do about it.
 
+use std::sync::Arc;
+
 use crate::keyring::KeyError;
 
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +12,12 @@ pub enum Error {
     /// Somebody else works on it now: stop, without any further side effect.
     #[error("the lease was lost to another worker")]
     LeaseLost,
+    /// The tenant is being erased. Its connections are gone in a moment.
+    #[error("the tenant is being erased")]
+    TenantLeaving,
+    /// What several calls committed together failed for all of them.
+    #[error(transparent)]
+    Together(Arc<Self>),
     #[error("a query failed")]
     Query(#[source] sqlx::Error),
     #[error("the database URL is not valid")]
@@ -29,8 +37,12 @@ pub enum Error {
 }
 
 impl Error {
-    pub const fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Together(error) => error.is_unavailable(),
+            _ => false,
+        }
     }
 
     /// Whether a row that this one refers to does not exist (any more).

@@ -10,7 +10,8 @@ impl TenantStore {
     pub async fn hold(&self, claim: &Claim, delay: Duration) -> Result<()> {
         let released = sqlx::query!(
             "update konstruct.conversation
-             set lease_owner = null, lease_until = null, attempt = 0, retry_at = now() + make_interval(secs => $3)
+             set lease_owner = null, lease_until = null, attempt = 0,
+                 retry_at = greatest(retry_at, now() + make_interval(secs => $3))
              where conversation_id = $1 and fence = $2 and lease_owner is not null",
             claim.conversation.as_uuid(),
             claim.fence,

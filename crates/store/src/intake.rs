@@ -1,12 +1,23 @@
 //! The inbox: what is committed here is never lost and never taken twice.
 
-use konstruct_domain::ids::ReplyId;
-use konstruct_domain::message::{Addressing, InboundMessage, Speaker};
-use konstruct_domain::snapshot::{ConnectionSnapshot, Pause};
-use konstruct_domain::{ConversationId, TenantId};
-use sqlx::PgConnection;
+mod arrival;
+mod pause;
 
-use crate::{Result, Store};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use konstruct_domain::message::InboundMessage;
+use konstruct_domain::snapshot::ConnectionSnapshot;
+use konstruct_domain::{ConversationId, TenantId};
+use sqlx::types::Json;
+use sqlx::{PgExecutor, PgPool};
+use uuid::Uuid;
+
+use crate::batch::Commit;
+use crate::{Error, Result, Store};
+
+pub(crate) use arrival::{Arrival, storable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -18,133 +29,68 @@ pub enum Accepted {
     NotAddressed,
 }
 
-/// PostgreSQL's text cannot hold U+0000.
-pub(crate) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
-}
-
 impl Store {
+    /// Commits the message, with the delivery as it came, which is kept for an audit. What comes at the same time, of
+    /// whatever tenant, shares a transaction.
     pub async fn accept(
         &self,
         tenant: TenantId,
         connection: &ConnectionSnapshot,
         message: &InboundMessage,
     ) -> Result<Accepted> {
-        let mut transaction = self.begin(tenant).await?;
-        let conversation = match message.addressing {
-            Addressing::Addressed => {
-                Some(open_conversation(&mut transaction, tenant, connection, message).await?)
-            }
-            Addressing::FollowUp => {
-                joined_conversation(&mut transaction, tenant, connection, message).await?
-            }
-        };
-        let Some(conversation) = conversation else {
-            return Ok(Accepted::NotAddressed);
-        };
-        let inserted = sqlx::query!(
-            "insert into konstruct.inbox (conversation_id, connection, event_id, message_id, author_id, body)
-             values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
-            conversation.as_uuid(),
-            connection.name.as_str(),
-            storable(&message.event_id),
-            storable(&message.message_id),
-            storable(&message.author_id),
-            storable(&message.text)
-        )
-        .execute(&mut *transaction)
-        .await?;
-        if inserted.rows_affected() == 0 {
-            return Ok(Accepted::Duplicate);
+        let arrival = Arrival::new(tenant, connection, message);
+        match &connection.pause {
+            None => self.intake().submit(arrival).await?.ok_or(Error::TenantLeaving),
+            Some(pause) => self.accept_in_pause(arrival, connection, pause).await,
         }
-        let notice = match &connection.pause {
-            Some(pause) => announce(&mut transaction, connection, message, conversation, pause).await?,
-            None => false,
-        };
-        transaction.commit().await?;
-        Ok(Accepted::New { conversation, notice })
     }
 }
 
-/// Whether this is the conversation's first message in the pause.
-async fn announce(
-    transaction: &mut PgConnection,
-    connection: &ConnectionSnapshot,
-    message: &InboundMessage,
-    conversation: ConversationId,
-    pause: &Pause,
-) -> Result<bool> {
-    let inserted = sqlx::query!(
-        "insert into konstruct.outbox (reply_id, conversation_id, connection, reply_to, body)
-         values ($1, $2, $3, $4, $5) on conflict (tenant_id, reply_id) do nothing",
-        ReplyId::of_pause(conversation, &pause.id).as_uuid(),
-        conversation.as_uuid(),
-        connection.name.as_str(),
-        serde_json::to_value(&message.reply_to)?,
-        pause.notice
+/// The commit of a batch, for a pool.
+pub(crate) fn commit_to(pool: PgPool) -> Commit<Arrival, Option<Accepted>> {
+    Box::new(move |arrivals: Arc<[Arrival]>, range: Range<usize>| {
+        let pool = pool.clone();
+        Box::pin(async move { take_in(&pool, &arrivals[range]).await })
+    })
+}
+
+/// One statement: the transaction begins and ends with it. None for what was not taken in, because its tenant is being
+/// erased.
+async fn take_in(executor: impl PgExecutor<'_>, arrivals: &[Arrival]) -> Result<Vec<Option<Accepted>>> {
+    let column = |part: fn(&Arrival) -> &str| arrivals.iter().map(part).collect::<Vec<&str>>();
+    let tenants: Vec<Uuid> = arrivals.iter().map(|a| a.tenant.as_uuid()).collect();
+    let conversations: Vec<Uuid> = arrivals.iter().map(|a| a.conversation.as_uuid()).collect();
+    let targets: Vec<_> = arrivals.iter().map(|a| Json(&a.target)).collect();
+    let opens: Vec<bool> = arrivals.iter().map(|a| a.opens).collect();
+    let payloads: Vec<Option<&[u8]>> = arrivals.iter().map(|a| a.payload.as_deref()).collect();
+    let outcomes = sqlx::query!(
+        r#"select place as "place!", outcome as "outcome!"
+           from konstruct.accept($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"#,
+        &tenants,
+        &conversations,
+        column(|a| &a.connection) as Vec<&str>,
+        column(|a| a.channel_type) as Vec<&str>,
+        column(|a| &a.key) as Vec<&str>,
+        column(|a| &a.agent) as Vec<&str>,
+        targets as Vec<Json<&konstruct_domain::message::ReplyTarget>>,
+        &opens,
+        column(|a| &a.event_id) as Vec<&str>,
+        column(|a| &a.message_id) as Vec<&str>,
+        column(|a| &a.author_id) as Vec<&str>,
+        column(|a| &a.body) as Vec<&str>,
+        payloads as Vec<Option<&[u8]>>,
     )
-    .execute(&mut *transaction)
+    .fetch_all(executor)
     .await?;
-    if inserted.rows_affected() == 0 {
-        return Ok(false);
+    let outcomes: HashMap<i64, String> = outcomes.into_iter().map(|row| (row.place, row.outcome)).collect();
+    Ok((1..).zip(arrivals).map(|(place, arrival)| accepted(arrival, outcomes.get(&place))).collect())
+}
+
+fn accepted(arrival: &Arrival, outcome: Option<&String>) -> Option<Accepted> {
+    match outcome?.as_str() {
+        "new" => Some(Accepted::New { conversation: arrival.conversation, notice: false }),
+        "duplicate" => Some(Accepted::Duplicate),
+        "not_addressed" => Some(Accepted::NotAddressed),
+        _ => None,
     }
-    let seq = sqlx::query_scalar!(
-        "update konstruct.conversation set last_seq = last_seq + 1 where conversation_id = $1 returning last_seq",
-        conversation.as_uuid()
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
-    sqlx::query!(
-        "insert into konstruct.history (conversation_id, seq, speaker, body) values ($1, $2, $3, $4)",
-        conversation.as_uuid(),
-        seq,
-        Speaker::Employee.as_str(),
-        pause.notice
-    )
-    .execute(transaction)
-    .await?;
-    Ok(true)
-}
-
-async fn open_conversation(
-    connection: &mut PgConnection,
-    tenant: TenantId,
-    channel: &ConnectionSnapshot,
-    message: &InboundMessage,
-) -> Result<ConversationId> {
-    let key = storable(&message.conversation_key);
-    let id = ConversationId::derive(tenant, &channel.name, &key);
-    sqlx::query!(
-        "insert into konstruct.conversation as c
-             (conversation_id, connection, channel_type, conversation_key, agent, reply_to)
-         values ($1, $2, $3, $4, $5, $6)
-         on conflict (tenant_id, conversation_id)
-         do update set agent = excluded.agent, reply_to = excluded.reply_to
-         where (c.agent, c.reply_to) is distinct from (excluded.agent, excluded.reply_to)",
-        id.as_uuid(),
-        channel.name.as_str(),
-        channel.channel.type_name(),
-        key,
-        channel.agent.as_str(),
-        serde_json::to_value(&message.reply_to)?
-    )
-    .execute(connection)
-    .await?;
-    Ok(id)
-}
-
-async fn joined_conversation(
-    connection: &mut PgConnection,
-    tenant: TenantId,
-    channel: &ConnectionSnapshot,
-    message: &InboundMessage,
-) -> Result<Option<ConversationId>> {
-    let id = ConversationId::derive(tenant, &channel.name, &storable(&message.conversation_key));
-    let joined = sqlx::query_scalar!(
-        r#"select exists (select from konstruct.conversation where conversation_id = $1) as "joined!""#,
-        id.as_uuid()
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(joined.then_some(id))
 }

@@ -4,9 +4,12 @@
 //! the tenant. [`TenantStore`] is for a runtime, whose tenant the database knows from the login role. There is no
 //! third way to a tenant's rows: no method takes a connection or hands one out.
 
+mod batch;
 mod channel_account;
 mod connect;
+mod contact;
 mod conversation;
+mod delivery;
 mod error;
 mod history;
 mod hold;
@@ -17,8 +20,11 @@ mod migrate;
 mod notice;
 mod observation;
 mod outbox;
+mod poll;
 pub mod probe;
 mod provision;
+mod retention;
+mod scan;
 mod secret;
 mod snapshot;
 mod tenant;
@@ -27,7 +33,8 @@ mod usage;
 
 pub use channel_account::AccountClaim;
 pub use connect::{Store, TenantStore};
-pub use conversation::{Claim, PendingMessage};
+pub use conversation::{Claim, PendingMessage, Wanted};
+pub use delivery::Reported;
 pub use error::Error;
 pub use history::ChatLine;
 pub use intake::Accepted;
@@ -35,7 +42,7 @@ pub use keyring::{KeyError, Keyring};
 pub use media::NewPicture;
 pub use migrate::{RolePasswords, migrate};
 pub use notice::{Notice, conversation_of};
-pub use outbox::OutboxItem;
+pub use outbox::{DeadLetter, LetterAction, OutboxDepth, OutboxItem};
 pub use snapshot::{Published, Standing, Versioned};
 pub use tenant::{RetainedTenant, TenantRecord};
 pub use turn::{Completed, Turn, TurnOutcome};

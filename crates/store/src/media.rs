@@ -68,7 +68,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Files older than the retention, and uploads that no message came for. Delete the bytes, then forget them.
+    /// Files older than the retention, and uploads that no message came for; nothing of a tenant under legal hold.
+    /// Delete the bytes, then forget them.
     pub async fn expired_media(
         &self,
         tenant: TenantId,
@@ -78,12 +79,14 @@ impl Store {
         let mut transaction = self.begin(tenant).await?;
         let expired = sqlx::query_scalar!(
             "select media_id from konstruct.media
-             where created_at < now() - make_interval(secs => $1)
-             or message_id is null and created_at < now() - make_interval(secs => $2)
+             where (created_at < now() - make_interval(secs => $1)
+                 or message_id is null and created_at < now() - make_interval(secs => $2))
+             and not exists (select from konstruct.tenant t where t.tenant_id = $4 and t.legal_hold)
              order by created_at limit $3",
             retention.as_secs_f64(),
             uploads.as_secs_f64(),
-            EXPIRED_MAX
+            EXPIRED_MAX,
+            tenant.as_uuid()
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -113,10 +116,10 @@ impl TenantStore {
         let messages: Vec<i64> = claim.messages.iter().map(|message| message.inbox_id).collect();
         let pictures = sqlx::query_scalar!(
             "select m.media_id from konstruct.media m
-             join konstruct.inbox i on i.tenant_id = m.tenant_id and i.conversation_id = m.conversation_id
-                 and i.message_id = m.message_id
-             where m.conversation_id = $1 and i.inbox_id = any($2)
-             order by i.inbox_id, m.created_at",
+             join konstruct.delivery d on d.tenant_id = m.tenant_id and d.connection = m.connection
+                 and d.message_id = m.message_id
+             where m.conversation_id = $1 and d.inbox_id = any($2)
+             order by d.inbox_id, m.created_at",
             claim.conversation.as_uuid(),
             &messages
         )

@@ -1,13 +1,13 @@
 //! What a conversation is told before anybody works on it: that a limit is reached, or that nobody is there.
 
 use konstruct_domain::ids::ReplyId;
-use konstruct_domain::message::{Addressing, InboundMessage, Speaker};
+use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, Speaker};
 use konstruct_domain::snapshot::ConnectionSnapshot;
 use konstruct_domain::{ConversationId, TenantId};
 use sqlx::PgConnection;
 
 use crate::intake::storable;
-use crate::{Result, Store};
+use crate::{Error, Result, Store};
 
 /// The same `matter` and `period` again is the same notice, and is sent once.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +39,9 @@ impl Store {
         notice: Notice<'_>,
     ) -> Result<bool> {
         let mut transaction = self.begin(tenant).await?;
+        if !stays(&mut transaction, tenant).await? {
+            return Err(Error::TenantLeaving);
+        }
         let conversation = conversation_of(tenant, connection, message);
         let exists = match message.addressing {
             Addressing::Addressed => {
@@ -54,7 +57,8 @@ impl Store {
             hold(&mut transaction, conversation, until).await?;
         }
         let reply = ReplyId::of_notice(conversation, notice.matter, notice.period);
-        let news = insert(&mut transaction, conversation, connection, message, reply, notice.text).await?;
+        let target = &message.reply_to;
+        let news = queue(&mut transaction, conversation, connection, target, reply, notice.text).await?;
         if news && notice.hold_until.is_some() {
             append(&mut transaction, conversation, notice.text).await?;
         }
@@ -77,6 +81,17 @@ impl Store {
             }
         }
     }
+}
+
+/// Until the transaction ends nobody erases the tenant, so nothing is left behind of a conversation that is gone.
+async fn stays(transaction: &mut PgConnection, tenant: TenantId) -> Result<bool> {
+    let stays = sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock_shared(konstruct.erasure($1)) as "stays!""#,
+        tenant.as_uuid()
+    )
+    .fetch_one(transaction)
+    .await?;
+    Ok(stays)
 }
 
 async fn open(
@@ -123,21 +138,24 @@ async fn hold(transaction: &mut PgConnection, conversation: ConversationId, unti
     Ok(())
 }
 
-async fn insert(
+/// False if it was told already.
+pub(crate) async fn queue(
     transaction: &mut PgConnection,
     conversation: ConversationId,
     channel: &ConnectionSnapshot,
-    message: &InboundMessage,
+    target: &ReplyTarget,
     reply: ReplyId,
     text: &str,
 ) -> Result<bool> {
     let inserted = sqlx::query!(
         "insert into konstruct.outbox (reply_id, conversation_id, connection, reply_to, body)
-         values ($1, $2, $3, $4, $5) on conflict (tenant_id, reply_id) do nothing",
+         select $1, $2, $3, $4, $5
+         where not exists (select from konstruct.outbox_sent where reply_id = $1)
+         on conflict (tenant_id, reply_id) do nothing",
         reply.as_uuid(),
         conversation.as_uuid(),
         channel.name.as_str(),
-        serde_json::to_value(&message.reply_to)?,
+        serde_json::to_value(target)?,
         text
     )
     .execute(transaction)
@@ -145,7 +163,12 @@ async fn insert(
     Ok(inserted.rows_affected() > 0)
 }
 
-async fn append(transaction: &mut PgConnection, conversation: ConversationId, text: &str) -> Result<()> {
+/// Makes it a line of the conversation.
+pub(crate) async fn append(
+    transaction: &mut PgConnection,
+    conversation: ConversationId,
+    text: &str,
+) -> Result<()> {
     sqlx::query!(
         "with line as (
              update konstruct.conversation set last_seq = last_seq + 1 where conversation_id = $1

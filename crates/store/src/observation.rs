@@ -32,7 +32,7 @@ impl TenantStore {
 }
 
 pub(crate) fn condition(text: &str) -> Result<Condition> {
-    [Condition::CredentialsValid, Condition::Reachable, Condition::ModelAvailable]
+    [Condition::CredentialsValid, Condition::AccountUsable, Condition::Reachable, Condition::ModelAvailable]
         .into_iter()
         .find(|condition| condition.as_str() == text)
         .ok_or_else(|| Error::Corrupt(format!("a condition {text:?}")))

@@ -1,16 +1,28 @@
 //! The outbox: replies on their way to a platform, in order within a conversation.
 
-use std::time::Duration;
+mod letters;
+mod sent;
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::message::ReplyTarget;
 use konstruct_domain::{ConnectionName, ConversationId, TenantId};
+use sqlx::PgConnection;
 
 use crate::conversation::held;
+use crate::scan::{Scan, Seen};
 use crate::{Error, Result, Store};
+
+pub use letters::{DeadLetter, LetterAction, OutboxDepth};
+pub(crate) use sent::{Sent, commit_to};
 
 /// Longer than any try to send may take.
 const LEASE_SECONDS: f64 = 60.0;
+/// Replies that one look at the queue goes over.
+const LOOK: i64 = 256;
 
 /// A reply leased to this sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,65 +42,49 @@ pub struct OutboxItem {
 impl Store {
     /// Leases the oldest reply that is due and has no unsent reply before it in its conversation.
     pub async fn claim_outbox(&self, tenant: TenantId, owner: &str) -> Result<Option<OutboxItem>> {
-        let mut transaction = self.begin(tenant).await?;
-        // Materialised: a join that ran the selection again would lease a second reply, which nobody sends.
-        let row = sqlx::query!(
-            "with next as materialized (
-                 select p.tenant_id, p.reply_id, p.in_doubt from konstruct.outbox p
-                 where p.state = 'pending' and p.due_at <= now()
-                 and (p.lease_until is null or p.lease_until < now())
-                 and not exists (select from konstruct.outbox e
-                                 where e.tenant_id = p.tenant_id and e.conversation_id = p.conversation_id
-                                 and e.state = 'pending' and e.outbox_seq < p.outbox_seq)
-                 order by p.outbox_seq limit 1 for update skip locked)
-             update konstruct.outbox o
-             set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = o.fence + 1,
-                 attempt = o.attempt + 1, in_doubt = true
-             from next
-             where (o.tenant_id, o.reply_id) = (next.tenant_id, next.reply_id)
-             returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.fence,
-                 next.in_doubt",
-            owner,
-            LEASE_SECONDS
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        row.map(|row| {
-            Ok(OutboxItem {
-                reply: ReplyId::new(row.reply_id),
-                conversation: ConversationId::new(row.conversation_id),
-                connection: ConnectionName::try_from(row.connection)
-                    .map_err(|error| Error::Corrupt(format!("a connection's name {error}")))?,
-                target: serde_json::from_value(row.reply_to)?,
-                text: row.body,
-                attempt: row.attempt.unsigned_abs(),
-                in_doubt: row.in_doubt,
-                fence: row.fence,
-            })
-        })
-        .transpose()
+        Ok(self.claim_outbox_many(tenant, owner, 1).await?.pop())
     }
 
+    /// The same for several, each of another conversation. None means that nothing is due.
+    pub async fn claim_outbox_many(
+        &self,
+        tenant: TenantId,
+        owner: &str,
+        most: usize,
+    ) -> Result<Vec<OutboxItem>> {
+        let mut whole_pass = self.with_scan(tenant, |scan| scan.is_at_start());
+        loop {
+            let cursor = self.with_scan(tenant, |scan| scan.cursor());
+            let mut transaction = self.begin(tenant).await?;
+            let (seen, items) = look(&mut transaction, owner, cursor, most).await?;
+            transaction.commit().await?;
+            let ended = self.with_scan(tenant, |scan| scan.advance(Instant::now(), seen));
+            if !items.is_empty() || (ended && std::mem::replace(&mut whole_pass, true)) {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn with_scan<T>(&self, tenant: TenantId, use_it: impl FnOnce(&mut Scan) -> T) -> T {
+        let mut scans: MutexGuard<'_, HashMap<_, _>> =
+            self.outbox_scans().lock().unwrap_or_else(PoisonError::into_inner);
+        use_it(scans.entry(tenant).or_insert_with(|| Scan::new(Instant::now())))
+    }
+
+    /// What was sent leaves the outbox, together with what others have just sent.
     pub async fn outbox_sent(
         &self,
         tenant: TenantId,
         item: &OutboxItem,
         platform_message_id: Option<&str>,
     ) -> Result<()> {
-        let mut transaction = self.begin(tenant).await?;
-        let updated = sqlx::query!(
-            "update konstruct.outbox set state = 'sent', sent_at = now(), lease_owner = null, lease_until = null,
-                 in_doubt = false, last_error = null, platform_message_id = $3
-             where reply_id = $1 and fence = $2 and state = 'pending'",
-            item.reply.as_uuid(),
-            item.fence,
-            platform_message_id
-        )
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        held(updated.rows_affected())
+        let sent = Sent {
+            tenant,
+            reply: item.reply,
+            fence: item.fence,
+            message_id: platform_message_id.map(str::to_owned),
+        };
+        held(u64::from(self.sent().submit(sent).await?))
     }
 
     /// Gives the reply back to be tried after a while. `sent_unknown` says that this try may have been delivered.
@@ -104,7 +100,7 @@ impl Store {
         let updated = sqlx::query!(
             "update konstruct.outbox set lease_owner = null, lease_until = null, in_doubt = $5, last_error = $4,
                  due_at = now() + make_interval(secs => $3)
-             where reply_id = $1 and fence = $2 and state = 'pending'",
+             where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             after.as_secs_f64(),
@@ -122,7 +118,7 @@ impl Store {
         let mut transaction = self.begin(tenant).await?;
         let updated = sqlx::query!(
             "update konstruct.outbox set state = 'dead', lease_owner = null, lease_until = null, last_error = $3
-             where reply_id = $1 and fence = $2 and state = 'pending'",
+             where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             reason
@@ -163,4 +159,75 @@ impl Store {
         .await?;
         Ok(ids.into_iter().map(TenantId::new).collect())
     }
+}
+
+/// One look at the chosen tenant's queue, behind a position.
+async fn look(
+    connection: &mut PgConnection,
+    owner: &str,
+    cursor: i64,
+    most: usize,
+) -> Result<(Seen, Vec<OutboxItem>)> {
+    // Materialised: a join that ran the selection again would lease another reply, which nobody sends.
+    let rows = sqlx::query!(
+        r#"with scanned as materialized (
+             select p.tenant_id, p.reply_id, p.outbox_seq from konstruct.outbox p
+             where p.state = 'pending' and p.outbox_seq > $3 order by p.outbox_seq limit $4
+         ), next as materialized (
+             select p.tenant_id, p.reply_id, p.in_doubt
+             from scanned s join konstruct.outbox p using (tenant_id, reply_id)
+             where p.state = 'pending' and p.due_at <= now()
+             and (p.lease_until is null or p.lease_until < now())
+             and not exists (select from konstruct.outbox e
+                             where e.tenant_id = p.tenant_id and e.conversation_id = p.conversation_id
+                             and e.state = 'pending' and e.outbox_seq < p.outbox_seq)
+             order by p.outbox_seq limit $5 for update of p skip locked
+         ), leased as (
+             update konstruct.outbox o
+             set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = o.fence + 1,
+                 attempt = o.attempt + 1, in_doubt = true
+             from next
+             where (o.tenant_id, o.reply_id) = (next.tenant_id, next.reply_id)
+             returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.fence,
+                 o.outbox_seq, next.in_doubt
+         )
+         select seen.first, seen.last, seen.rows as "rows!", l.reply_id as "reply_id?",
+             l.conversation_id as "conversation_id?", l.connection as "connection?", l.reply_to as "reply_to?",
+             l.body as "body?", l.attempt as "attempt?", l.fence as "fence?", l.in_doubt as "in_doubt?"
+         from (select min(outbox_seq) as first, max(outbox_seq) as last, count(*) as rows from scanned) seen
+         left join leased l on true
+         order by l.outbox_seq"#,
+        owner,
+        LEASE_SECONDS,
+        cursor,
+        LOOK,
+        i64::try_from(most).unwrap_or(i64::MAX)
+    )
+    .fetch_all(connection)
+    .await?;
+    let seen = rows.first().map_or_else(Seen::default, |row| Seen {
+        first: row.first,
+        last: row.last,
+        full: row.rows == LOOK,
+    });
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        let (Some(reply), Some(conversation), Some(connection), Some(target), Some(text)) =
+            (row.reply_id, row.conversation_id, row.connection, row.reply_to, row.body)
+        else {
+            continue;
+        };
+        items.push(OutboxItem {
+            reply: ReplyId::new(reply),
+            conversation: ConversationId::new(conversation),
+            connection: ConnectionName::try_from(connection)
+                .map_err(|error| Error::Corrupt(format!("a connection's name {error}")))?,
+            target: serde_json::from_value(target)?,
+            text,
+            attempt: row.attempt.unwrap_or_default().unsigned_abs(),
+            in_doubt: row.in_doubt.unwrap_or(true),
+            fence: row.fence.unwrap_or_default(),
+        });
+    }
+    Ok((seen, items))
 }

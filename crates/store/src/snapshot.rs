@@ -51,12 +51,12 @@ impl Store {
         secrets: &[(SecretField, SecretString)],
     ) -> Result<Published> {
         let revision = Revision::of(snapshot)?;
-        let mut transaction = self.begin(tenant).await?;
-        let standing = standing(&mut transaction, kind, name).await?;
+        let standing = self.standing(tenant, kind, name).await?;
         if standing.in_force.as_ref() == Some(&revision) {
             let loaded = standing.loaded.as_ref() == Some(&revision);
             return Ok(Published { revision, changed: false, loaded, observations: standing.observations });
         }
+        let mut transaction = self.begin(tenant).await?;
         // What was noticed about the last revision says nothing about this one: its key may have been corrected.
         sqlx::query!(
             "with version as (
@@ -126,7 +126,29 @@ impl Store {
     }
 
     pub async fn standing(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<Standing> {
-        standing(&mut *self.begin(tenant).await?, kind, name).await
+        let rows = sqlx::query!(
+            r#"select in_force as "in_force?", loaded as "loaded?", condition as "condition?", ok as "ok?",
+                   reason as "reason?", message as "message?"
+               from konstruct.standing($1, $2, $3, $4)"#,
+            tenant.as_uuid(),
+            kind.as_str(),
+            name,
+            Reader::of(kind).as_str()
+        )
+        .fetch_all(self.pool())
+        .await?;
+        let mut standing = Standing::default();
+        for row in rows {
+            standing.in_force = row.in_force.map(Revision::from_stored);
+            standing.loaded = row.loaded.map(Revision::from_stored);
+            if let (Some(condition), Some(ok), Some(reason), Some(message)) =
+                (row.condition, row.ok, row.reason, row.message)
+            {
+                let condition = observation::condition(&condition)?;
+                standing.observations.push(Observation { condition, ok, reason, message });
+            }
+        }
+        Ok(standing)
     }
 }
 
@@ -143,35 +165,6 @@ impl TenantStore {
         record_loaded(&mut *self.pool().acquire().await?, kind, name, Reader::Runtime, revision).await?;
         Ok(())
     }
-}
-
-async fn standing(connection: &mut PgConnection, kind: Kind, name: &str) -> Result<Standing> {
-    let rows = sqlx::query!(
-        r#"select h.revision as "in_force?", l.revision as "loaded?",
-                  o.condition as "condition?", o.ok as "ok?", o.reason as "reason?", o.message as "message?"
-         from (select $1::text as kind, $2::text as name) as asked
-         left join konstruct.snapshot_head h using (kind, name)
-         left join konstruct.snapshot_loaded l on l.kind = $1 and l.name = $2 and l.reader = $3
-         left join konstruct.observation o on o.kind = $1 and o.name = $2
-         order by o.condition"#,
-        kind.as_str(),
-        name,
-        Reader::of(kind).as_str()
-    )
-    .fetch_all(connection)
-    .await?;
-    let mut standing = Standing::default();
-    for row in rows {
-        standing.in_force = row.in_force.map(Revision::from_stored);
-        standing.loaded = row.loaded.map(Revision::from_stored);
-        if let (Some(condition), Some(ok), Some(reason), Some(message)) =
-            (row.condition, row.ok, row.reason, row.message)
-        {
-            let condition = observation::condition(&condition)?;
-            standing.observations.push(Observation { condition, ok, reason, message });
-        }
-    }
-    Ok(standing)
 }
 
 async fn head<T: DeserializeOwned>(

@@ -1,6 +1,7 @@
 //! The directory of tenants.
 
 use konstruct_domain::{Slug, TenantId};
+use sqlx::PgTransaction;
 
 use crate::{Error, Result, Store};
 
@@ -129,24 +130,41 @@ impl Store {
     /// Destroys what was kept of a tenant that has left. False if there is no such tenant, or if it is under a legal
     /// hold.
     pub async fn erase_retained(&self, tenant: TenantId) -> Result<bool> {
+        let mut transaction = self.begin_erasure(tenant).await?;
         let erased = sqlx::query!(
             "delete from konstruct.tenant where tenant_id = $1 and retained_at is not null and not legal_hold",
             tenant.as_uuid()
         )
-        .execute(self.pool())
+        .execute(&mut *transaction)
         .await?;
-        Ok(erased.rows_affected() > 0)
+        if erased.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!("call konstruct.erase_happenings()").execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Deletes the tenant with every row it has. The platform's own record cannot be erased.
     pub async fn erase_tenant(&self, tenant: TenantId) -> Result<()> {
-        sqlx::query!(
-            "delete from konstruct.tenant where tenant_id = $1 and tenant_id <> $2",
-            tenant.as_uuid(),
-            TenantId::PLATFORM.as_uuid()
-        )
-        .execute(self.pool())
-        .await?;
+        if tenant == TenantId::PLATFORM {
+            return Ok(());
+        }
+        let mut transaction = self.begin_erasure(tenant).await?;
+        sqlx::query!("delete from konstruct.tenant where tenant_id = $1", tenant.as_uuid())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("call konstruct.erase_happenings()").execute(&mut *transaction).await?;
+        transaction.commit().await?;
         Ok(())
+    }
+
+    /// Until its end nothing is taken in for the tenant, and afterwards there is no tenant to take it in for.
+    async fn begin_erasure(&self, tenant: TenantId) -> Result<PgTransaction<'static>> {
+        let mut transaction = self.begin(tenant).await?;
+        sqlx::query!("select pg_advisory_xact_lock(konstruct.erasure($1))", tenant.as_uuid())
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
     }
 }

@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests use this crate")]
 
 pub mod database;
+pub mod fault;
 pub mod llm;
 pub mod outage;
 pub mod slack;
+pub mod telegram;
+pub mod whatsapp;
 
 pub use database::{TestDatabase, redis_url, unique_slug};

@@ -115,8 +115,7 @@ async fn tell(
     let tenant = connection.tenant;
     let told = app.store.notify(tenant, &connection.snapshot, message, notice).await;
     if told.map_err(|error| unavailable(connection, &error))? {
-        let bus = app.bus.clone();
-        tokio::spawn(async move { bus.publish(Signal::Outbox(tenant)).await });
+        app.bus.announce(Signal::Outbox(tenant));
     }
     Ok(())
 }

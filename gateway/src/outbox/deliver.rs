@@ -2,15 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use konstruct_channels::{Failure, SendError, slack};
+use konstruct_channels::{Failure, Reply, SendError};
 use konstruct_domain::TenantId;
-use konstruct_domain::message::ReplyTarget;
-use konstruct_domain::snapshot::ChannelSnapshot;
 use konstruct_store::{Error, OutboxItem};
 use tokio::time::timeout;
 
+use super::ledger::StoredLedger;
 use super::{Inner, policy};
-use crate::connection::Connection;
 use crate::metrics;
 
 /// Less than the lease on the row: nobody else may have begun to send it.
@@ -19,15 +17,13 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(50);
 impl Inner {
     /// Returns after what time the reply is due again, if it is.
     pub(super) async fn deliver(&self, tenant: TenantId, item: &OutboxItem) -> Option<Duration> {
-        let channel = match item.target {
-            ReplyTarget::Slack { .. } => "slack",
-            ReplyTarget::WebChat => "webchat",
-        };
+        let channel = self.channel(tenant, item);
         let started = Instant::now();
         let sent = match timeout(TRY_TIMEOUT, self.send(tenant, item)).await {
             Ok(sent) => sent,
             Err(_) => Err(SendError::InDoubt { reason: "the try took too long".to_owned() }.into()),
         };
+        konstruct_faults::point(if sent.is_ok() { "outbox.sent" } else { "outbox.failed" });
         metrics::SEND.observe_duration([channel], started.elapsed());
         let recorded = match &sent {
             Ok(message_id) => {
@@ -39,6 +35,7 @@ impl Inner {
                 self.record_failure(tenant, item, channel, failure).await
             }
         };
+        konstruct_faults::point("outbox.recorded");
         recorded.unwrap_or_else(|error| {
             // The row stays leased and in doubt; whoever has it next asks the platform.
             tracing::warn!(%tenant, reply = %item.reply, %error, "the outcome of a try to send was not recorded");
@@ -46,45 +43,33 @@ impl Inner {
         })
     }
 
-    async fn send(&self, tenant: TenantId, item: &OutboxItem) -> Result<Option<String>, Failure> {
-        match &item.target {
-            // The visitor's event stream shows it.
-            ReplyTarget::WebChat => Ok(None),
-            ReplyTarget::Slack { channel, thread_ts } => {
-                let routes =
-                    self.registry.routes().ok_or_else(|| not_now(item, "the configuration is not loaded"))?;
-                let connection = routes
-                    .connection(tenant, &item.connection)
-                    .ok_or_else(|| not_now(item, "the ChannelConnection does not exist any more"))?;
-                self.send_to_slack(connection, item, channel, thread_ts).await
-            }
-        }
+    /// The label of metrics.
+    fn channel(&self, tenant: TenantId, item: &OutboxItem) -> &'static str {
+        let routes = self.registry.routes();
+        let connection = routes.as_ref().and_then(|routes| routes.connection(tenant, &item.connection));
+        connection.map_or("unknown", |connection| connection.channel())
     }
 
-    async fn send_to_slack(
-        &self,
-        connection: &Connection,
-        item: &OutboxItem,
-        channel: &str,
-        thread_ts: &str,
-    ) -> Result<Option<String>, Failure> {
-        let ChannelSnapshot::Slack(snapshot) = &connection.snapshot.channel else {
-            let reason = "the ChannelConnection is not for Slack any more".to_owned();
-            return Err(SendError::Rejected { reason }.into());
-        };
-        let token = connection
-            .bot_token(&self.store, snapshot)
-            .await
-            .map_err(|error| not_now(item, &error.to_string()))?;
-        let reply =
-            slack::Reply { id: item.reply, channel, thread_ts, text: &item.text, in_doubt: item.in_doubt };
-        let sent = self.credentials.slack.deliver(token, &reply).await;
+    async fn send(&self, tenant: TenantId, item: &OutboxItem) -> Result<Option<String>, Failure> {
+        let routes =
+            self.registry.routes().ok_or_else(|| not_now(item, "the configuration is not loaded"))?;
+        let connection = routes
+            .connection(tenant, &item.connection)
+            .ok_or_else(|| not_now(item, "the ChannelConnection does not exist any more"))?;
+        let adapter = self
+            .adapters
+            .get(connection.channel())
+            .ok_or_else(|| not_now(item, "this version does not know the channel"))?;
+        let account =
+            connection.account(&self.store).await.map_err(|error| not_now(item, &error.to_string()))?;
+        let reply = Reply { id: item.reply, target: &item.target, text: &item.text, in_doubt: item.in_doubt };
+        let ledger =
+            StoredLedger { store: &self.store, tenant, connection: &item.connection, reply: item.reply };
+        let sent = adapter.send(&account, &reply, &ledger).await;
         match &sent {
+            Ok(_) if connection.snapshot.channel.secrets().is_empty() => {}
             Ok(_) => self.credentials.accepted(connection).await,
-            Err(Failure { error: SendError::CredentialsRejected { reason }, .. }) => {
-                self.credentials.rejected(connection, reason).await;
-            }
-            Err(_) => {}
+            Err(failure) => drop(self.credentials.learn(connection, adapter.as_ref(), &failure.error).await),
         }
         sent
     }

@@ -3,11 +3,13 @@
 
 mod deliver;
 mod lanes;
+mod ledger;
 mod policy;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use konstruct_channels::Adapters;
 use konstruct_domain::TenantId;
 use konstruct_store::Store;
 use tokio::sync::Semaphore;
@@ -31,6 +33,7 @@ pub(crate) struct Outbox(Arc<Inner>);
 struct Inner {
     store: Store,
     registry: Arc<Registry>,
+    adapters: Adapters,
     credentials: Credentials,
     owner: String,
     tasks: TaskTracker,
@@ -43,13 +46,14 @@ impl Outbox {
     pub(crate) fn new(
         store: Store,
         registry: Arc<Registry>,
+        adapters: Adapters,
         credentials: Credentials,
         owner: String,
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
         let (lanes, sends) = (Lanes::default(), Semaphore::new(SENDS_MAX));
-        Self(Arc::new(Inner { store, registry, credentials, owner, tasks, shutdown, lanes, sends }))
+        Self(Arc::new(Inner { store, registry, adapters, credentials, owner, tasks, shutdown, lanes, sends }))
     }
 
     /// Something may be due for a tenant.
@@ -63,10 +67,12 @@ impl Outbox {
     async fn drain(self, tenant: TenantId, mut seen: u64) {
         let inner = &self.0;
         loop {
-            let Ok(permit) = inner.sends.acquire().await else { return };
             while !inner.shutdown.is_cancelled() {
+                // For each reply anew: tenants with a backlog take turns with those that have little to send.
+                let Ok(_permit) = inner.sends.acquire().await else { return };
                 match inner.store.claim_outbox(tenant, &inner.owner).await {
                     Ok(Some(item)) => {
+                        konstruct_faults::point("outbox.claimed");
                         if let Some(delay) = inner.deliver(tenant, &item).await {
                             self.wake_later(tenant, delay);
                         }
@@ -79,7 +85,6 @@ impl Outbox {
                     }
                 }
             }
-            drop(permit);
             match inner.lanes.close(tenant, seen) {
                 Some(newer) => seen = newer,
                 None => return,

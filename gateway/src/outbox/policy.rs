@@ -15,11 +15,16 @@ const MAX_DELAY: Duration = Duration::from_mins(30);
 /// When to try again; `None` when there is no use. `jitter` is between 0 and 1.
 pub(super) fn next_try(attempt: u32, error: &SendError, jitter: f64) -> Option<Duration> {
     match error {
-        SendError::Rejected { .. } => None,
+        SendError::Rejected { .. }
+        | SendError::Unresolved { .. }
+        | SendError::AccountRestricted { retry: false, .. } => None,
         SendError::RetryAfter { after } => {
             (attempt < WAITS_MAX).then(|| *after + Duration::from_secs_f64(jitter))
         }
-        SendError::Transient { .. } | SendError::InDoubt { .. } | SendError::CredentialsRejected { .. } => {
+        SendError::Transient { .. }
+        | SendError::InDoubt { .. }
+        | SendError::CredentialsRejected { .. }
+        | SendError::AccountRestricted { retry: true, .. } => {
             (attempt < ATTEMPTS_MAX).then(|| backoff(attempt).mul_f64(1.0 + jitter / 4.0))
         }
     }
@@ -36,7 +41,9 @@ pub(super) const fn outcome(error: &SendError) -> &'static str {
         SendError::RetryAfter { .. } => "rate_limited",
         SendError::Transient { .. } => "transient",
         SendError::CredentialsRejected { .. } => "credentials_rejected",
+        SendError::AccountRestricted { .. } => "account_restricted",
         SendError::Rejected { .. } => "rejected",
+        SendError::Unresolved { .. } => "unresolved",
         SendError::InDoubt { .. } => "in_doubt",
     }
 }
@@ -69,5 +76,6 @@ mod tests {
     #[test]
     fn what_the_platform_will_never_take_is_not_tried_again() {
         assert_eq!(seconds(1, &SendError::Rejected { reason: "channel_not_found".to_owned() }), None);
+        assert_eq!(seconds(1, &SendError::Unresolved { reason: String::new() }), None);
     }
 }

@@ -2,7 +2,9 @@
 
 pub(crate) mod address;
 mod slack;
+mod telegram;
 mod webchat;
+mod whatsapp;
 
 use std::sync::Arc;
 
@@ -10,7 +12,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 
 use crate::app::App;
 use crate::body;
@@ -18,9 +19,10 @@ use crate::refusal::Refusal;
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/slack/events", post(slack::shared_app))
-        .route("/slack/{public_id}/events", post(slack::own_app))
-        .merge(webchat::routes(&app))
+        .merge(slack::router())
+        .merge(telegram::router())
+        .merge(webchat::router(&app))
+        .merge(whatsapp::router())
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(from_fn(body::limit_time))

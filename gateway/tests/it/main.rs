@@ -2,10 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 mod browser;
+mod files;
 mod manners;
 mod outage;
 mod slack_intake;
 mod slack_outbox;
 mod slack_refused;
+mod telegram;
+mod telegram_polling;
 mod webchat;
+mod whatsapp;
+mod whatsapp_outbox;
+mod whatsapp_people;
 mod world;

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use konstruct_domain::Kind;
-use konstruct_domain::message::ReplyTarget;
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
 use konstruct_queue::Signal;
 use konstruct_store::OutboxItem;
@@ -165,7 +164,7 @@ async fn a_long_reply_interrupted_in_the_middle_is_completed_and_not_repeated() 
 async fn a_crash_after_sending_does_not_send_again() {
     let scene = Scene::start().await;
     let item = scene.claimed_by_a_dying_gateway().await;
-    let ReplyTarget::Slack { channel, thread_ts } = &item.target else { panic!("{:?}", item.target) };
+    let (channel, thread_ts) = (item.target.get("channel").unwrap(), item.target.get("thread_ts").unwrap());
     let client = konstruct_channels::slack::Client::new(&scene.world.slack.base_url()).unwrap();
     let reply = konstruct_channels::slack::Reply {
         id: item.reply,
@@ -233,7 +232,7 @@ async fn a_refused_token_shows_on_the_connection_until_a_good_one_is_stored() {
     scene.ask("hello").await;
     world.answer(tenant, "hi").await;
     eventually("the refusal is reported", async || observed().await.iter().any(|o| !o.ok)).await;
-    let refusal = observed().await.remove(0);
+    let refusal = observed().await.into_iter().find(|o| !o.ok).unwrap();
     assert_eq!(refusal.reason, "CredentialsRejected");
     assert!(
         refusal.message.contains("invalid_auth") && refusal.message.contains("botTokenRef"),

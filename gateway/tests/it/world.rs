@@ -9,12 +9,14 @@ use konstruct_domain::snapshot::{
     WebChatSnapshot,
 };
 use konstruct_domain::{Kind, TenantId};
-use konstruct_gateway::{Allowances, Config, serve};
+use konstruct_gateway::{Allowances, ChannelSettings, Config, SlackSettings, serve};
 use konstruct_media::Place;
 use konstruct_queue::{Bus, Signal};
 use konstruct_store::{Claim, Keyring, Store, TenantRecord, TenantStore, Turn, TurnOutcome};
 use konstruct_telemetry::Readiness;
 use konstruct_testkit::slack::{App, SignedRequest, SlackDouble, Workspace};
+use konstruct_testkit::telegram::TelegramDouble;
+use konstruct_testkit::whatsapp::WhatsAppDouble;
 use konstruct_testkit::{TestDatabase, redis_url, unique_slug};
 use reqwest::{Response, StatusCode};
 use secrecy::SecretString;
@@ -26,6 +28,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 const PASSWORD: &str = "tenant-password";
 pub(crate) const SHARED_SECRET: &str = "shared-signing-secret";
+pub(crate) const SHARED_APP_SECRET: &str = "shared-app-secret";
+pub(crate) const SHARED_VERIFY_TOKEN: &str = "shared-verify-token";
+pub(crate) const PUBLIC_URL: &str = "https://chat.example.com";
 const LEASE: Duration = Duration::from_secs(30);
 /// Longest that anything may take on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -36,6 +41,9 @@ pub(crate) struct World {
     pub(crate) gateway_store: Store,
     pub(crate) bus: Bus,
     pub(crate) slack: SlackDouble,
+    pub(crate) whatsapp: WhatsAppDouble,
+    pub(crate) telegram: TelegramDouble,
+    pub(crate) channels: ChannelSettings,
     pub(crate) readiness: Readiness,
     pub(crate) http: reqwest::Client,
     pub(crate) url: String,
@@ -68,6 +76,15 @@ impl World {
         let gateway_store = Store::connect(&database.gateway_url(), 8, keyring).unwrap();
         let bus = Bus::connect(redis_url).unwrap();
         let slack = SlackDouble::start().await;
+        let (whatsapp, telegram) = (WhatsAppDouble::start().await, TelegramDouble::start().await);
+        let mut channels = ChannelSettings {
+            slack: SlackSettings { base_url: slack.base_url(), signing_secret: Some(SHARED_SECRET.into()) },
+            ..ChannelSettings::default()
+        };
+        channels.whatsapp.base_url = whatsapp.base_url();
+        channels.whatsapp.app_secret = Some(SHARED_APP_SECRET.into());
+        channels.whatsapp.verify_token = Some(SHARED_VERIFY_TOKEN.into());
+        channels.telegram.base_url = telegram.base_url();
         let readiness = Readiness::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -78,8 +95,8 @@ impl World {
             store: gateway_store.clone(),
             bus: bus.clone(),
             readiness: readiness.clone(),
-            slack_base_url: slack.base_url(),
-            shared_slack_signing_secret: Some(SHARED_SECRET.into()),
+            channels: channels.clone(),
+            public_url: Some(PUBLIC_URL.to_owned()),
             owner: "test-gateway".to_owned(),
             allowances: Allowances::default(),
             media: Some(Place::open(files.path().to_str().unwrap()).unwrap()),
@@ -95,6 +112,9 @@ impl World {
             gateway_store,
             bus,
             slack,
+            whatsapp,
+            telegram,
+            channels,
             readiness,
             http,
             url,
@@ -208,6 +228,40 @@ impl World {
         request.send().await.unwrap()
     }
 
+    /// Posts a delivery with the headers that prove where it comes from, again when the gateway is too busy.
+    pub(crate) async fn post_signed(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> StatusCode {
+        for _ in 0..20 {
+            let mut request = self.http.post(format!("{}{path}", self.url));
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let status = request.body(body.to_vec()).send().await.unwrap().status();
+            if status != StatusCode::SERVICE_UNAVAILABLE {
+                return status;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        StatusCode::SERVICE_UNAVAILABLE
+    }
+
+    /// As if nobody had to wait for the next try.
+    pub(crate) async fn make_due(&self, tenant: &Tenant) {
+        self.execute(
+            "update konstruct.outbox set due_at = now(), lease_until = null where state = 'pending'",
+        )
+        .await;
+        self.bus.publish(Signal::Outbox(tenant.id)).await;
+    }
+
+    pub(crate) async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&mut self.admin().await).await.unwrap();
+    }
+
+    /// One number that a query returns.
+    pub(crate) async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut self.admin().await).await.unwrap()
+    }
+
     /// Delivers an event as Slack does: again when the gateway is too busy to commit it in time.
     pub(crate) async fn deliver(&self, connection: &SlackConnection, event: &Value) -> StatusCode {
         for _ in 0..20 {
@@ -228,7 +282,14 @@ impl World {
     }
 
     pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
-        sqlx::query_as("select state, attempt, last_error, platform_message_id from konstruct.outbox order by outbox_seq")
+        sqlx::query_as(
+            "select state, attempt, last_error, platform_message_id from (
+                 select outbox_seq, state, attempt, last_error, null as platform_message_id from konstruct.outbox
+                 union all
+                 select outbox_seq, case when failure is null then 'sent' else 'dead' end, attempt, failure, platform_message_id
+                 from konstruct.outbox_sent) o
+             order by outbox_seq",
+        )
             .fetch_all(&mut self.admin().await)
             .await
             .unwrap()

@@ -91,7 +91,7 @@ fn chats(compiled: &Compiled) -> impl Iterator<Item = (&ConnectionSnapshot, &str
     compiled.items.values().filter_map(|item| match &item.snapshot {
         Snapshot::Connection(connection) => match &connection.channel {
             ChannelSnapshot::WebChat(chat) => Some((connection, chat.title.as_str())),
-            ChannelSnapshot::Slack(_) => None,
+            _ => None,
         },
         _ => None,
     })

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use konstruct_controllers::channel_connection::dereference::AgentState;
+use konstruct_controllers::tenant::TenantLimits;
 use konstruct_controllers::{agent, channel_connection, llm_provider, tenant};
-use konstruct_crds::{Limits, TenantState};
+use konstruct_crds::TenantState;
 use konstruct_domain::snapshot::{
     AgentSnapshot, ConnectionSnapshot, Pause, ProviderEndpoint, ProviderOwner, ProviderSnapshot, SecretField,
     TenantSnapshot,
@@ -56,7 +57,7 @@ pub(crate) struct CompiledTenant {
     pub(crate) id: TenantId,
     pub(crate) display_name: String,
     pub(crate) state: TenantState,
-    pub(crate) limits: Limits,
+    pub(crate) limits: TenantLimits,
     /// Present while the tenant is suspended.
     pub(crate) pause: Option<Pause>,
 }

@@ -107,30 +107,28 @@ pub(crate) fn of_connection(
     keyring: &Keyring,
 ) -> Result<channel_connection::Dereferenced, KeyError> {
     let namespace = connection.namespace().unwrap_or_default();
-    let slack = connection.spec.slack.as_ref();
-    let look_up = |field: SecretField, reference: Option<&SecretKeyRef>| {
-        reference.map(|reference| secret(&objects.secrets, keyring, &namespace, field, reference)).transpose()
-    };
-    let claimants = slack.map(|slack| {
-        let of_account = |other: &&Object<ChannelConnection>| {
-            other.object.spec.slack.as_ref().is_some_and(|other| other.team_id == slack.team_id)
-        };
-        objects.connections.iter().filter(of_account).map(|declared| &declared.object)
+    let secrets = channel_connection::secret_refs(&connection.spec).into_iter().map(|wanted| {
+        let lookup = secret(&objects.secrets, keyring, &namespace, wanted.field, wanted.reference)?;
+        Ok((wanted.field, lookup))
+    });
+    let claimants = connection.spec.account().map(|account| {
+        let all = objects.connections.iter().map(|declared| &declared.object);
+        all.filter(move |other| other.spec.account() == Some(account))
     });
     Ok(channel_connection::Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent,
-        bot_token: look_up(SecretField::SlackBotToken, slack.map(|slack| &slack.bot_token_ref))?,
-        signing_secret: look_up(
-            SecretField::SlackSigningSecret,
-            slack.and_then(|slack| slack.signing_secret_ref.as_ref()),
-        )?,
+        business_function: objects
+            .agents
+            .iter()
+            .find(|agent| {
+                agent.object.namespace() == connection.namespace()
+                    && agent.object.name_any() == connection.spec.agent
+            })
+            .and_then(|agent| agent.object.spec.business_function.clone()),
+        secrets: secrets.collect::<Result<_, KeyError>>()?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),
         over_limit: over_limit(connection, tenant.limits.channels, &objects.connections),
-        identity_secret: look_up(
-            SecretField::WebChatIdentity,
-            connection.spec.web_chat.as_ref().and_then(|chat| chat.identity_secret_ref.as_ref()),
-        )?,
         pause: tenant.pause.clone().or_else(|| paused_agent(connection, &namespace, tenant, objects)),
         messages_per_minute: tenant.limits.messages_per_minute,
     })

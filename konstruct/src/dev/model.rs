@@ -3,6 +3,7 @@
 //! It becomes a shared LLMProvider, and goes to the head of the chain of every agent that has scripted providers
 //! only. An agent whose manifest names a real provider keeps its chain as it is.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::time::Duration;
 
@@ -110,6 +111,7 @@ impl FoundModel {
             image_models: self.sees_pictures().then(|| self.model.clone()).into_iter().collect(),
             timeout_seconds: TIMEOUT_SECONDS,
             allowed_tenants: AllowedTenants::All,
+            prices: BTreeMap::new(),
         };
         Ok((snapshot, secrets))
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use konstruct_ai_gateway::{Identity, LocalTokens};
+use konstruct_gateway::{ChannelSettings, SlackSettings};
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
 use konstruct_telemetry::Readiness;
@@ -95,8 +96,14 @@ impl Platform {
             store: store(services, keys, GATEWAY, keyring(keys, true, false))?,
             bus: Bus::connect(services.redis_url())?,
             readiness: gateway_ready.clone(),
-            slack_base_url: self.slack_base_url,
-            shared_slack_signing_secret: Some(self.shared_signing_secret),
+            channels: ChannelSettings {
+                slack: SlackSettings {
+                    base_url: self.slack_base_url,
+                    signing_secret: Some(self.shared_signing_secret),
+                },
+                ..ChannelSettings::default()
+            },
+            public_url: None,
             owner: "dev".to_owned(),
             allowances: konstruct_gateway::Allowances::default(),
             media: Some(media.clone()),

@@ -51,6 +51,7 @@ impl Runtimes {
             token: TokenSource::Fixed(self.tokens.issue(id)),
             owner: format!("dev/{slug}"),
             concurrency: CONCURRENCY,
+            messages_per_turn: konstruct_runtime::MESSAGES_PER_TURN,
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(run(config, slug.clone(), stop.clone()));

@@ -25,13 +25,21 @@ pub(crate) enum Unavailable {
     #[error("the provider rejected the request: {0}")]
     ProviderRejected(String),
     #[error("{message}")]
-    TokensUsedUp {
+    UsedUp {
+        of: Allowance,
         message: String,
         /// The day, such as 2026-12-01.
         resets_on: Option<String>,
     },
     #[error("the ai-gateway refused the request with status {status}: {message}")]
     Refused { status: u16, message: String },
+}
+
+/// What of a month may be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Allowance {
+    Tokens,
+    Spend,
 }
 
 impl Unavailable {
@@ -71,7 +79,8 @@ impl Unavailable {
             Self::UnknownAgent => "AgentNotLoaded",
             Self::AllProvidersFailed(_) => "AllProvidersFailed",
             Self::ProviderRejected(_) => "ProviderRejected",
-            Self::TokensUsedUp { .. } => "TokensUsedUp",
+            Self::UsedUp { of: Allowance::Tokens, .. } => "TokensUsedUp",
+            Self::UsedUp { of: Allowance::Spend, .. } => "SpendUsedUp",
             Self::Refused { .. } => "RequestRefused",
         }
     }
@@ -89,7 +98,7 @@ impl Unavailable {
             Self::AllProvidersFailed(_) => "check the LLMProviders named in spec.models",
             Self::ProviderRejected(_) => "check the model's name and limits in spec.models",
             // It says so itself.
-            Self::TokensUsedUp { .. } => return truncate(&self.to_string(), REASON_MAX).to_owned(),
+            Self::UsedUp { .. } => return truncate(&self.to_string(), REASON_MAX).to_owned(),
             Self::Refused { .. } => "run the runtime and the ai-gateway in the same version",
         };
         format!("{}: {next}", truncate(&self.to_string(), REASON_MAX))

@@ -24,13 +24,17 @@ fn refusals_are_told_apart() {
 
 #[test]
 fn a_month_that_is_used_up_is_told_with_its_day_and_not_tried_again() {
-    let body = serde_json::json!({"error": {"message": "used up", "code": "tokens_per_month_used_up",
-        "details": {"limit": 5, "used": 7, "resets_on": "2026-12-01"}}});
-    let refused = refusal(StatusCode::TOO_MANY_REQUESTS, body.to_string().as_bytes());
-    assert!(!refused.may_pass_soon() && !refused.is_of_the_ai_gateway());
-    assert_eq!((refused.reason(), refused.advice().as_str()), ("TokensUsedUp", "used up"));
-    let Unavailable::TokensUsedUp { resets_on, .. } = refused else { panic!("{refused}") };
-    assert!(crate::reply::used_up(resets_on.as_deref()).contains("from 2026-12-01 (UTC) on"));
+    for (code, reason) in
+        [("tokens_per_month_used_up", "TokensUsedUp"), ("spend_per_month_used_up", "SpendUsedUp")]
+    {
+        let body = serde_json::json!({"error": {"message": "used up", "code": code,
+            "details": {"limit": 5, "used": 7, "resets_on": "2026-12-01"}}});
+        let refused = refusal(StatusCode::TOO_MANY_REQUESTS, body.to_string().as_bytes());
+        assert!(!refused.may_pass_soon() && !refused.is_of_the_ai_gateway());
+        assert_eq!((refused.reason(), refused.advice().as_str()), (reason, "used up"));
+        let Unavailable::UsedUp { resets_on, .. } = refused else { panic!("{refused}") };
+        assert!(crate::reply::used_up(resets_on.as_deref()).contains("from 2026-12-01 (UTC) on"));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ fn tenant() -> TenantSnapshot {
         display_name: "Acme Ltd".into(),
         concurrent_turns: None,
         tokens_per_month: None,
+        spend_per_month: None,
     }
 }
 

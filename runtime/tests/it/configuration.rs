@@ -76,7 +76,7 @@ async fn a_message_for_nobody_is_parked_and_holds_back_only_its_own_conversation
     replies.sort();
     assert!(replies[0].starts_with("I'm Ada"), "{replies:?}");
     assert!(replies[1].starts_with("I'm an AI employee.\n\nSorry, something went wrong"), "{replies:?}");
-    let reason = "select parked_reason from konstruct.inbox where tenant_id = $1 and state = 'parked'";
+    let reason = "select reason from konstruct.parked where tenant_id = $1";
     let reason = world.column(reason).await;
     assert!(reason[0].starts_with("agent \"nobody\" is not configured: apply it"), "{reason:?}");
     world.say_to("nobody", "lost", "Still nobody?").await;

@@ -32,6 +32,7 @@ pub(crate) fn timing() -> Timing {
         retry: Duration::from_millis(5),
         model_retry: Duration::from_millis(20),
         model_patience: Duration::from_millis(300),
+        quiet: Duration::ZERO,
     }
 }
 
@@ -101,6 +102,7 @@ impl World {
             display_name: "Acme Ltd".into(),
             concurrent_turns: None,
             tokens_per_month: None,
+            spend_per_month: None,
         };
         operator.publish(tenant, Kind::Tenant, slug.as_str(), &snapshot, &[]).await.unwrap();
         let bus = Bus::connect(&redis_url).unwrap();
@@ -128,6 +130,7 @@ impl World {
             token: TokenSource::Fixed(TOKEN.to_owned().into()),
             owner: "test".into(),
             concurrency: 4,
+            messages_per_turn: 50,
         }
     }
 
@@ -166,9 +169,11 @@ impl World {
             conversation_key: conversation.into(),
             author_id: "visitor".into(),
             text: text.into(),
+            attachments: Vec::new(),
             language: None,
             addressing: Addressing::Addressed,
-            reply_to: ReplyTarget::WebChat,
+            reply_to: ReplyTarget::new("web_chat", []),
+            raw: Vec::new().into(),
         };
         let connection = employee::connection(agent);
         // As a platform does that got no 2xx: deliver again.
@@ -208,7 +213,14 @@ impl World {
 
     /// The states of the inbox, one a message.
     pub(crate) async fn inbox(&self) -> Vec<String> {
-        self.column("select state from konstruct.inbox where tenant_id = $1 order by inbox_id").await
+        self.column(
+            "select case when i.inbox_id is not null then 'pending' when p.inbox_id is not null then 'parked'
+                 else 'done' end
+             from konstruct.delivery d left join konstruct.inbox i using (tenant_id, inbox_id)
+             left join konstruct.parked p using (tenant_id, inbox_id)
+             where d.tenant_id = $1 order by d.inbox_id",
+        )
+        .await
     }
 
     pub(crate) async fn history(&self) -> Vec<String> {

@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("konstruct-domain", &[]),
     ("konstruct-crds", &["domain"]),
     ("konstruct-telemetry", &[]),
+    ("konstruct-faults", &[]),
     ("konstruct-local-services", &[]),
     ("konstruct-channels", &["domain"]),
     // Beside the domain the one library that others may use: what may be reached is decided in one place.
@@ -19,9 +20,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("konstruct-testkit", &["domain", "local-services"]),
     ("konstruct-controllers", &["crds", "domain", "store", "queue"]),
     ("konstruct-operator", &["controllers", "crds", "domain", "store", "queue", "telemetry"]),
-    ("konstruct-gateway", &["channels", "domain", "media", "store", "queue", "telemetry"]),
+    ("konstruct-gateway", &["channels", "domain", "faults", "media", "store", "queue", "telemetry"]),
     ("konstruct-ai-gateway", &["guard", "llm", "media", "domain", "store", "queue", "telemetry"]),
-    ("konstruct-runtime", &["domain", "store", "queue", "telemetry"]),
+    ("konstruct-runtime", &["domain", "faults", "store", "queue", "telemetry"]),
     // The operator, because what it renders is what must be found.
     ("konstruct-verify", &["controllers", "crds", "domain", "operator", "queue", "store"]),
     (
@@ -44,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "verify",
         ],
     ),
+    ("konstruct-chaos", &["domain", "faults", "local-services", "store", "testkit"]),
     ("konstruct-kind-tests", &["crds", "domain", "testkit"]),
     // Not the store: its queries do not compile before `generate` has written their metadata.
     ("konstruct-xtask", &["crds", "local-services"]),
@@ -92,13 +94,14 @@ const RESERVED: &[Reserved] = &[
             "konstruct-verify",
             "konstruct-konstruct",
             "konstruct-testkit",
+            "konstruct-chaos",
             "konstruct-kind-tests",
         ],
         reason: "requests leave through channels, guard, llm and clients of the ai-gateway only",
     },
     Reserved {
         package: "anyhow",
-        users: &["konstruct-konstruct", "konstruct-xtask", "konstruct-kind-tests"],
+        users: &["konstruct-konstruct", "konstruct-xtask", "konstruct-chaos", "konstruct-kind-tests"],
         reason: "a library names what failed in an error type of its own",
     },
 ];

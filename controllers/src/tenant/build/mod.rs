@@ -84,5 +84,6 @@ pub fn snapshot(valid: &Validated) -> TenantSnapshot {
         display_name: valid.display_name.clone(),
         concurrent_turns: valid.entitlement.limits.concurrent_turns,
         tokens_per_month: valid.entitlement.limits.tokens_per_month,
+        spend_per_month: valid.entitlement.limits.spend_per_month,
     }
 }

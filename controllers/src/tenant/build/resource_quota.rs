@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ResourceQuota, ResourceQuotaSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use konstruct_crds::Limits;
 
 use crate::framework::names::TenantRef;
-use crate::tenant::entitlement::{Entitlement, FullQuota};
+use crate::tenant::entitlement::{Entitlement, FullQuota, TenantLimits};
 
 /// What nobody in a tenant's namespace needs: a way in from outside, a disk.
 const NOTHING: [&str; 4] =
@@ -18,8 +17,14 @@ const SERVICE_ACCOUNTS: &str = "5";
 pub(super) fn build(tenant: &TenantRef, entitlement: &Entitlement) -> ResourceQuota {
     let FullQuota { pods, cpu, memory, ephemeral_storage, secrets, config_maps } = &entitlement.quota;
     // The other limits are the data plane's to enforce.
-    let Limits { agents, channels, concurrent_turns: _, tokens_per_month: _, messages_per_minute: _ } =
-        entitlement.limits;
+    let TenantLimits {
+        agents,
+        channels,
+        concurrent_turns: _,
+        tokens_per_month: _,
+        messages_per_minute: _,
+        spend_per_month: _,
+    } = entitlement.limits;
     let mut hard = BTreeMap::from([
         ("pods", pods.to_string()),
         ("requests.cpu", cpu.clone()),

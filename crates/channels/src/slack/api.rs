@@ -8,11 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::envelope::text;
-use crate::SendError;
-
-/// Slack answers within a second; a lease on an outbox row lasts a minute.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+use crate::{SendError, SetUp};
 
 /// Slack names a time with each 429. This is for a proxy that does not.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -25,11 +21,6 @@ pub struct Client {
     base_url: String,
 }
 
-/// The HTTP client could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up the HTTP client for Slack")]
-pub struct SetUp(#[from] reqwest::Error);
-
 /// Whose token it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -39,12 +30,19 @@ pub struct Identity {
 
 impl Client {
     pub fn new(base_url: &str) -> Result<Self, SetUp> {
-        let http = reqwest::Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { http, base_url: base_url.trim_end_matches('/').to_owned() })
+        Ok(Self::with(crate::http_client::new()?, base_url))
+    }
+
+    pub(crate) fn with(http: reqwest::Client, base_url: &str) -> Self {
+        Self { http, base_url: base_url.trim_end_matches('/').to_owned() }
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
     }
 
     /// Asks Slack which workspace a token belongs to.
@@ -98,7 +96,7 @@ async fn call(request: RequestBuilder, token: &SecretString) -> Result<Value, Se
 }
 
 /// Slack answers 200 also when it refuses; other codes come from its edge or from a proxy.
-fn check_status(response: &Response) -> Result<(), SendError> {
+pub(super) fn check_status(response: &Response) -> Result<(), SendError> {
     let status = response.status();
     match status {
         StatusCode::TOO_MANY_REQUESTS => Err(SendError::RetryAfter { after: retry_after(response) }),

@@ -1,14 +1,17 @@
 //! Slack: the Events API in, the Web API out.
 
+mod adapter;
 mod api;
 mod envelope;
+mod files;
 mod format;
 mod inbound_text;
 mod parse;
 mod send;
 mod verify;
 
-pub use api::{Client, Identity, SetUp};
-pub use parse::{Delivery, Ignored, MalformedBody, is_ssl_check, parse};
+pub use adapter::{BASE_URL, Settings, Slack};
+pub use api::{Client, Identity};
+pub use parse::is_ssl_check;
 pub use send::{METADATA_EVENT_TYPE, Reply};
 pub use verify::{Refused, TOLERANCE_SECONDS, sign, verify};

@@ -1,32 +1,39 @@
 //! From a delivery's bytes to a message for an employee.
 
-use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, TEXT_MAX, truncate};
+use bytes::Bytes;
+use konstruct_domain::message::{Addressing, Attachment, InboundMessage, ReplyTarget, TEXT_MAX, truncate};
 use serde_json::Value;
 
 use super::envelope::{Envelope, text};
 use super::inbound_text;
+use crate::Malformed;
 
 /// What a delivery asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub(super) enum Delivery {
     /// Slack checks that this URL is ours: answer with the challenge.
     UrlVerification {
         challenge: String,
     },
     Message {
         account: String,
-        message: InboundMessage,
+        message: Box<InboundMessage>,
     },
     /// Slack holds events back: the workspace had more than 30,000 within an hour.
     RateLimited {
         account: Option<String>,
+    },
+    /// The app was removed, or its bot token was taken back. The two come in any order.
+    Revoked {
+        account: String,
+        event: String,
     },
     Ignored(Ignored),
 }
 
 /// Why nothing is done about a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ignored {
+pub(super) enum Ignored {
     /// Written by our own bot. Answering it would never end.
     Own,
     /// Written by another bot or by Slack itself.
@@ -43,7 +50,7 @@ pub enum Ignored {
 
 impl Ignored {
     /// The `outcome` of metrics.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Own => "ignored_own",
             Self::Bot => "ignored_bot",
@@ -55,11 +62,6 @@ impl Ignored {
     }
 }
 
-/// The body is not JSON. Slack never sends that; a proxy on the way may have changed it.
-#[derive(Debug, thiserror::Error)]
-#[error("the body is not valid JSON: {0}")]
-pub struct MalformedBody(#[from] serde_json::Error);
-
 /// Whether this is Slack's check of our certificate: a form, sent without a signature, that wants an empty 200.
 pub fn is_ssl_check(content_type: Option<&[u8]>, body: &[u8]) -> bool {
     content_type.is_some_and(|value| value.starts_with(b"application/x-www-form-urlencoded"))
@@ -67,7 +69,7 @@ pub fn is_ssl_check(content_type: Option<&[u8]>, body: &[u8]) -> bool {
 }
 
 /// Reads a delivery that was verified.
-pub fn parse(body: &[u8]) -> Result<Delivery, MalformedBody> {
+pub(super) fn parse(body: &[u8]) -> Result<Delivery, Malformed> {
     let body: Value = serde_json::from_slice(body)?;
     let envelope = Envelope::of(&body);
     Ok(match envelope.kind {
@@ -84,8 +86,10 @@ pub fn parse(body: &[u8]) -> Result<Delivery, MalformedBody> {
 fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
     let event = envelope.event;
     let kind = text(event, "type").ok_or(Ignored::Incomplete)?;
-    if !matches!(kind, "app_mention" | "message") {
-        return Err(Ignored::EventType);
+    match kind {
+        "app_mention" | "message" => {}
+        "app_uninstalled" | "tokens_revoked" => return revoked(envelope, kind),
+        _ => return Err(Ignored::EventType),
     }
     refuse_bots(event, envelope.own_user)?;
     let said =
@@ -111,12 +115,23 @@ fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
         conversation_key: format!("{channel}:{root}"),
         author_id: author.to_owned(),
         text: said_text(event, markup, envelope.own_user),
-        // Slack tells it of nobody in an event.
+        attachments: attachments(event),
         language: None,
         addressing,
-        reply_to: ReplyTarget::Slack { channel: channel.to_owned(), thread_ts: root.to_owned() },
+        reply_to: ReplyTarget::new("slack", [("channel", channel), ("thread_ts", root)]),
+        raw: Bytes::new(),
     };
-    Ok(Delivery::Message { account: account.to_owned(), message })
+    Ok(Delivery::Message { account: account.to_owned(), message: Box::new(message) })
+}
+
+/// A token that acts for a person is none of ours.
+fn revoked(envelope: &Envelope<'_>, kind: &str) -> Result<Delivery, Ignored> {
+    let tokens = &envelope.event["tokens"];
+    if kind == "tokens_revoked" && tokens["bot"].as_array().is_none_or(Vec::is_empty) {
+        return Err(Ignored::EventType);
+    }
+    let account = envelope.account.filter(is_id).ok_or(Ignored::Incomplete)?.to_owned();
+    Ok(Delivery::Revoked { account, event: kind.to_owned() })
 }
 
 /// Ids become keys of rows, so they are short and printable, whoever signed the delivery.
@@ -154,8 +169,7 @@ fn addressing(event: &Value, kind: &str, channel: &str, mentioned: bool) -> Resu
 /// The words, and a note for what is not words: an employee that cannot see a file must know that there is one.
 fn said_text(event: &Value, markup: &str, own_user: Option<&str>) -> String {
     let mut said = inbound_text::plain(markup, own_user);
-    let files = event["files"].as_array().map_or(&[][..], Vec::as_slice);
-    for file in files.iter().take(20) {
+    for file in files(event) {
         if !said.is_empty() {
             said.push('\n');
         }
@@ -168,6 +182,25 @@ fn said_text(event: &Value, markup: &str, own_user: Option<&str>) -> String {
         "[mentioned you without writing anything]".clone_into(&mut said);
     }
     truncate(&said, TEXT_MAX).to_owned()
+}
+
+/// More than twenty files of one message are not looked at.
+fn files(event: &Value) -> impl Iterator<Item = &Value> {
+    event["files"].as_array().map_or(&[][..], Vec::as_slice).iter().take(20)
+}
+
+fn attachments(event: &Value) -> Vec<Attachment> {
+    let attachment = |file: &Value| {
+        let url = text(file, "url_private_download").or_else(|| text(file, "url_private"))?;
+        Some(Attachment {
+            reference: url.to_owned(),
+            media_type: text(file, "mimetype").map(str::to_owned),
+            name: text(file, "name").map(|name| truncate(name, 200).to_owned()),
+            size: file["size"].as_u64(),
+            sha256: None,
+        })
+    };
+    files(event).filter_map(attachment).collect()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn parse_value(body: &Value) -> Delivery {
 
 fn message(event: &Value) -> InboundMessage {
     match delivery(event) {
-        Delivery::Message { message, .. } => message,
+        Delivery::Message { message, .. } => *message,
         other => panic!("{other:?}"),
     }
 }
@@ -43,7 +43,7 @@ fn a_mention_opens_a_thread_at_its_own_ts() {
     assert_eq!(message.message_id, "T1:C1:1.000100");
     assert_eq!(message.conversation_key, "C1:1.000100");
     assert_eq!(message.addressing, Addressing::Addressed);
-    let reply_to = ReplyTarget::Slack { channel: "C1".to_owned(), thread_ts: "1.000100".to_owned() };
+    let reply_to = ReplyTarget::new("slack", [("channel", "C1"), ("thread_ts", "1.000100")]);
     assert_eq!(message.reply_to, reply_to);
 }
 
@@ -154,6 +154,28 @@ fn the_other_envelopes_are_recognised() {
     assert!(is_ssl_check(form, b"token=x&ssl_check=1"));
     assert!(!is_ssl_check(form, b"xssl_check=1"));
     assert!(!is_ssl_check(Some(b"application/json"), b"ssl_check=1"));
+}
+
+#[test]
+fn an_app_that_was_removed_and_a_bot_token_that_was_taken_back_are_told() {
+    let revoked = |event: &str| Delivery::Revoked { account: "T1".to_owned(), event: event.to_owned() };
+    assert_eq!(delivery(&json!({"type": "app_uninstalled"})), revoked("app_uninstalled"));
+    let tokens = |bot: Value| json!({"type": "tokens_revoked", "tokens": {"oauth": ["U1"], "bot": bot}});
+    assert_eq!(delivery(&tokens(json!(["UBOT"]))), revoked("tokens_revoked"));
+    assert_eq!(delivery(&tokens(json!([]))), Delivery::Ignored(Ignored::EventType));
+    assert_eq!(delivery(&tokens(json!(null))), Delivery::Ignored(Ignored::EventType));
+}
+
+#[test]
+fn files_are_known_by_where_they_are_and_only_as_declared() {
+    let file = json!({"name": "a.pdf", "mimetype": "application/pdf", "size": 5, "url_private": "https://files.slack.com/a"});
+    let attachments = message(&with(mention(), "files", json!([file, {"name": "gone"}]))).attachments;
+    assert_eq!(attachments.len(), 1);
+    assert_eq!(attachments[0].reference, "https://files.slack.com/a");
+    assert_eq!(
+        (attachments[0].media_type.as_deref(), attachments[0].size),
+        (Some("application/pdf"), Some(5))
+    );
 }
 
 #[test]

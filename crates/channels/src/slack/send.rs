@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::api::Client;
 use super::envelope::text;
 use super::format;
+use crate::split::split;
 use crate::{Failure, SendError};
 
 pub const METADATA_EVENT_TYPE: &str = "konstruct_reply";
@@ -39,7 +40,7 @@ pub struct Reply<'a> {
 impl Client {
     /// Posts what is not there yet. Returns the `ts` of the first message.
     pub async fn deliver(&self, token: &SecretString, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
-        let parts = format::split(&format::neutralise(reply.text), format::PART_MAX);
+        let parts = split(&format::neutralise(reply.text), format::PART_MAX);
         let mut posted = if reply.in_doubt {
             self.find(token, reply).await.map_err(|error| Failure { error, maybe_visible: true })?
         } else {

@@ -1,6 +1,8 @@
 //! No tenant reaches another's rows: proved for every table that the catalogue lists, as every role.
 
 use konstruct_domain::Kind;
+use konstruct_domain::delivery::{Contact, DeliveryStatus, Progress, ReplyPart};
+use konstruct_domain::ids::ReplyId;
 use konstruct_domain::observation::{Condition, Observation};
 use konstruct_domain::snapshot::SecretField::{ProviderApiKey, SlackBotToken};
 use konstruct_domain::snapshot::{ProviderOwner, Reader};
@@ -69,7 +71,6 @@ pub(crate) async fn fill(world: &World) {
     globex.runtime.observe(Kind::Agent, "ada", &observation).await.unwrap();
     operator.claim_channel_account(globex.id, "web", "slack", "T1").await.unwrap();
     world.gateway.accept(globex.id, &web_chat(), &message("c1", 1)).await.unwrap();
-    let claim = globex.runtime.claim("w", std::time::Duration::from_secs(30)).await.unwrap().unwrap();
     let turn = konstruct_store::Turn {
         reply: "secret reply".to_owned(),
         outcome: konstruct_store::TurnOutcome::Answered,
@@ -80,6 +81,9 @@ pub(crate) async fn fill(world: &World) {
         tokens_out: 0,
         elapsed: std::time::Duration::ZERO,
     };
+    let parked = konstruct_store::TurnOutcome::Parked { reason: "secret reason".to_owned() };
+    let lease = std::time::Duration::from_secs(30);
+    let claim = globex.runtime.claim("w", lease).await.unwrap().unwrap();
     let picture = konstruct_store::NewPicture {
         id: globex.id.as_uuid(),
         conversation: claim.conversation,
@@ -91,6 +95,12 @@ pub(crate) async fn fill(world: &World) {
     };
     world.gateway.add_picture(globex.id, picture).await.unwrap();
     globex.runtime.complete(&claim, &turn).await.unwrap();
+    let sent = world.gateway.claim_outbox(globex.id, "g").await.unwrap().unwrap();
+    world.gateway.outbox_sent(globex.id, &sent, Some("1.2")).await.unwrap();
+    world.gateway.accept(globex.id, &web_chat(), &message("c2", 1)).await.unwrap();
+    let claim = globex.runtime.claim("w", lease).await.unwrap().unwrap();
+    globex.runtime.complete(&claim, &konstruct_store::Turn { outcome: parked, ..turn }).await.unwrap();
+    world.gateway.accept(globex.id, &web_chat(), &message("c3", 1)).await.unwrap();
     let call = konstruct_store::ModelCall {
         request_id: globex.id.as_uuid(),
         agent: "ada".parse().unwrap(),
@@ -99,9 +109,31 @@ pub(crate) async fn fill(world: &World) {
         model: "demo-1".to_owned(),
         tokens_in: 1,
         tokens_out: 1,
+        cost: konstruct_domain::Money::from_micros(5),
         outcome: "ok",
     };
     world.ai_gateway.record_model_call(globex.id, &call).await.unwrap();
+    fill_delivery(world).await;
+}
+
+/// What platforms tell of messages and people.
+async fn fill_delivery(world: &World) {
+    let (globex, gateway) = (world.globex.id, &world.gateway);
+    let web = "web".parse().unwrap();
+    let part = ReplyPart { reply: ReplyId::new(globex.as_uuid()), part: 0 };
+    gateway.part_begins(globex, part.reply, part.part).await.unwrap();
+    let status = DeliveryStatus {
+        message_id: "wamid.1".to_owned(),
+        progress: Progress::Sent,
+        at: Some(1),
+        part: Some(part),
+        pricing: None,
+        failure: None,
+    };
+    gateway.record_status(globex, &web, &status).await.unwrap();
+    let person = Contact { user_id: Some("DE.1".to_owned()), ..Contact::default() };
+    gateway.meet(globex, &web, &person).await.unwrap();
+    assert!(gateway.lease_poll(globex, &web, "gateway", std::time::Duration::from_secs(1)).await.unwrap());
 }
 
 /// A session that may act for acme and tries to reach globex.

@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
 mod dedicated;
+mod delivery;
 mod isolation;
 mod media;
 mod messages;
+mod plane;
 mod probe;
 mod snapshots;
+mod state_machine;
 mod usage;
 mod world;

@@ -252,9 +252,6 @@ async fn a_retried_conversation_waits_and_a_parked_message_does_not_come_back() 
     runtime.complete(&claim, &parked).await.unwrap();
     assert!(runtime.claim("worker", LEASE).await.unwrap().is_none());
     let reason: String =
-        sqlx::query_scalar("select parked_reason from konstruct.inbox where state = 'parked'")
-            .fetch_one(&mut admin)
-            .await
-            .unwrap();
+        sqlx::query_scalar("select reason from konstruct.parked").fetch_one(&mut admin).await.unwrap();
     assert_eq!(reason, "TooManyFailures");
 }

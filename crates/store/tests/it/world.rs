@@ -37,7 +37,7 @@ impl World {
     }
 }
 
-async fn tenant(database: &TestDatabase, operator: &Store, stem: &str) -> Tenant {
+pub(crate) async fn tenant(database: &TestDatabase, operator: &Store, stem: &str) -> Tenant {
     let slug = unique_slug(stem);
     let id = TenantId::from_slug(&slug);
     let record =
@@ -69,8 +69,10 @@ pub(crate) fn message(conversation: &str, number: u32) -> InboundMessage {
         conversation_key: conversation.to_owned(),
         author_id: "visitor".to_owned(),
         text: format!("message {number}"),
+        attachments: Vec::new(),
         language: None,
         addressing: Addressing::Addressed,
-        reply_to: ReplyTarget::WebChat,
+        reply_to: ReplyTarget::new("web_chat", []),
+        raw: Vec::new().into(),
     }
 }

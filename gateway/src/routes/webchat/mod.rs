@@ -15,6 +15,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use konstruct_domain::message::{InboundMessage, PICTURE, TEXT_MAX};
 use konstruct_domain::snapshot::{ChannelSnapshot, WebChatSnapshot};
 use konstruct_media::PICTURE_BYTES_MAX;
@@ -43,7 +44,7 @@ struct Message {
     images: Vec<Uuid>,
 }
 
-pub(super) fn routes(app: &Arc<App>) -> Router<Arc<App>> {
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     let open_to_sites = Router::new()
         .route("/chat/{public_id}/sessions", post(session::open).options(preflight))
         .route("/chat/{public_id}/messages", post(say).options(preflight))
@@ -76,8 +77,9 @@ async fn say(
     let started = Instant::now();
     let said = async {
         let visitor = Visitor::of(&app, &public_id, &headers, address).await?;
-        let message = message(&body::read(body)?)?;
-        let inbound = inbound(&visitor, &message);
+        let body = body::read(body)?;
+        let message = message(&body)?;
+        let inbound = inbound(&visitor, &message, body);
         attach(&app, &visitor, &inbound, &message).await?;
         intake::take_in(&app, &visitor.connection, &inbound).await
     };
@@ -92,11 +94,11 @@ async fn say(
     response
 }
 
-fn inbound(visitor: &Visitor, message: &Message) -> InboundMessage {
+fn inbound(visitor: &Visitor, message: &Message, raw: Bytes) -> InboundMessage {
     let pictures = std::iter::repeat_n(PICTURE, message.images.len());
     let lines: Vec<&str> = [message.text.as_str()].into_iter().chain(pictures).collect();
     let text = lines.join("\n");
-    let mut inbound = visitor.token.message(message.id, text.trim_start_matches('\n'));
+    let mut inbound = visitor.token.message(message.id, text.trim_start_matches('\n'), raw);
     if let Some(user) = &visitor.user {
         inbound.author_id = format!("user:{user}");
     }
@@ -149,7 +151,7 @@ fn chat(app: &App, public_id: &str) -> Result<(Arc<Connection>, WebChatSnapshot)
     let connection = routes.by_public_id(public_id).ok_or(Refusal::NotFound)?;
     match &connection.snapshot.channel {
         ChannelSnapshot::WebChat(snapshot) => Ok((Arc::clone(connection), snapshot.clone())),
-        ChannelSnapshot::Slack(_) => Err(Refusal::NotFound),
+        _ => Err(Refusal::NotFound),
     }
 }
 

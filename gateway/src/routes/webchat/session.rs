@@ -117,14 +117,15 @@ async fn identified(
     snapshot: &WebChatSnapshot,
     user: &User,
 ) -> Result<String, Refusal> {
-    let version = snapshot.identity_secret.as_ref().ok_or(Refusal::Identity)?;
+    let field = snapshot.identity_secret.as_ref().ok_or(Refusal::Identity)?.field;
     if user.id.is_empty() || user.id.len() > USER_MAX || user.id.chars().any(char::is_control) {
         return Err(Refusal::Identity);
     }
-    let secret = connection.identity_secret(&app.store, version).await.map_err(|error| {
+    let secrets = connection.secrets(&app.store).await.map_err(|error| {
         tracing::warn!(tenant = %connection.tenant, connection = connection.name(), %error, "cannot read an identity secret");
         Refusal::Unavailable
     })?;
+    let secret = secrets.get(field).ok_or(Refusal::Unavailable)?;
     if signed_by_site(secret, user) { Ok(user.id.clone()) } else { Err(Refusal::Identity) }
 }
 

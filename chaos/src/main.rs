@@ -1,0 +1,87 @@
+//! `chaos`: messages at a steady rate through the real executables, while these, PostgreSQL and Redis are killed, paused
+//! and restarted and the channels fail; then a look at what people see. Fails when anything is lost, doubled, out of
+//! order or with the wrong tenant.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the output of a command-line tool")]
+
+mod check;
+mod model;
+mod nemesis;
+mod people;
+mod role;
+mod slack;
+mod webchat;
+mod world;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Parser;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use check::Report;
+use nemesis::Nemesis;
+use world::World;
+
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chaos", about = "Kills everything and counts what was lost")]
+pub(crate) struct Args {
+    /// The executable under test, a debug build: only that has fault points.
+    #[arg(long, default_value = "target/debug/konstruct")]
+    executable: PathBuf,
+    #[arg(long, default_value_t = 500)]
+    messages: u32,
+    #[arg(long, default_value_t = 48)]
+    conversations: usize,
+    #[arg(long, default_value_t = 30)]
+    kills: usize,
+    /// Messages a second.
+    #[arg(long, default_value_t = 12.0)]
+    rate: f64,
+    /// Decides what is killed when. Printed, to run the same again; the machine's own timing is not repeated.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long the last replies may take after the last message, in seconds. A reply whose sender was killed is in doubt
+    /// until its lease has run out, a minute later.
+    #[arg(long, default_value_t = 240)]
+    patience: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(rand::random);
+    println!("seed {seed}");
+    match run(&args, seed).await {
+        Ok(report) => {
+            println!("{report}");
+            if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("chaos: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args, seed: u64) -> Result<Report> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let world = Arc::new(World::start(args).await?);
+    println!("everything runs; logs are in {}", world.logs().display());
+    let nemesis = Nemesis::new(Arc::clone(&world), StdRng::from_rng(&mut random));
+    let length = Duration::from_secs_f64(f64::from(args.messages) / args.rate);
+    let began = Instant::now();
+    let (written, struck) =
+        tokio::join!(people::write(&world, args, &mut random), nemesis.strike(args.kills, length));
+    println!("{} messages after {:.0} s; {}", written.sent.len(), began.elapsed().as_secs_f64(), struck?);
+    world.calm().await?;
+    let replies = people::read(&world, &written, Duration::from_secs(args.patience)).await?;
+    let report = check::check(&written.sent, &replies);
+    if !report.is_clean() {
+        world.keep_logs();
+    }
+    Ok(report)
+}

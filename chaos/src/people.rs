@@ -1,0 +1,122 @@
+//! Everybody who writes, each in a conversation of their own, and what they read in the end. A further channel is a
+//! further kind of person.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Result;
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::Args;
+use crate::check::{Place, Reply, Sent, Token, check};
+use crate::slack::{self, Thread};
+use crate::webchat::Visitor;
+use crate::world::{TENANTS, World};
+
+pub(crate) enum Person {
+    Slack(Thread),
+    WebChat(Visitor),
+}
+
+pub(crate) struct Written {
+    pub(crate) sent: Vec<Sent>,
+    people: Vec<Person>,
+}
+
+impl Person {
+    fn new(conversation: usize) -> Self {
+        let place = Place { tenant: conversation % TENANTS, conversation };
+        if (conversation / TENANTS).is_multiple_of(2) {
+            Self::Slack(Thread::new(place))
+        } else {
+            Self::WebChat(Visitor::new(place))
+        }
+    }
+
+    async fn write(&mut self, world: &World, token: Token) -> Option<SystemTime> {
+        match self {
+            Self::Slack(thread) => thread.write(world, token).await,
+            Self::WebChat(visitor) => visitor.write(world, token).await,
+        }
+    }
+}
+
+/// Messages at a steady rate, each into some conversation. In one conversation the next is written when the one before
+/// was acknowledged: only then does it have an order.
+pub(crate) async fn write(world: &Arc<World>, args: &Args, random: &mut StdRng) -> Written {
+    let mut queues = Vec::new();
+    let mut writers = Vec::new();
+    for conversation in 0..args.conversations {
+        let (queue, tokens) = mpsc::unbounded_channel();
+        queues.push((queue, 0));
+        writers.push(tokio::spawn(converse(Arc::clone(world), Person::new(conversation), tokens)));
+    }
+    let (began, pause) = (Instant::now(), Duration::from_secs_f64(1.0 / args.rate));
+    for message in 0..args.messages {
+        sleep((began + pause * message).saturating_duration_since(Instant::now())).await;
+        let conversation = random.random_range(0..args.conversations);
+        let (queue, number) = &mut queues[conversation];
+        *number += 1;
+        let place = Place { tenant: conversation % TENANTS, conversation };
+        // The writer lives until its queue is closed.
+        let _ = queue.send(Token { place, number: *number });
+    }
+    drop(queues);
+    let mut written = Written { sent: Vec::new(), people: Vec::new() };
+    for writer in writers {
+        if let Ok((person, sent)) = writer.await {
+            written.people.push(person);
+            written.sent.extend(sent);
+        }
+    }
+    written
+}
+
+async fn converse(
+    world: Arc<World>,
+    mut person: Person,
+    mut tokens: mpsc::UnboundedReceiver<Token>,
+) -> (Person, Vec<Sent>) {
+    let mut sent = Vec::new();
+    while let Some(token) = tokens.recv().await {
+        let acknowledged = person.write(&world, token).await;
+        sent.push(Sent { token, acknowledged });
+    }
+    (person, sent)
+}
+
+/// Waits until everything was replied to and nothing waits to be sent, or until there is no more patience.
+pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -> Result<Vec<Reply>> {
+    let began = Instant::now();
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let replies = read_now(world, &written.people).await?;
+        let done = check(&written.sent, &replies).lost_none() && waiting(world).await? == 0;
+        if done || began.elapsed() > patience {
+            // What is sent now was sent by a last doubtful try.
+            sleep(Duration::from_secs(2)).await;
+            return read_now(world, &written.people).await;
+        }
+    }
+}
+
+async fn read_now(world: &World, people: &[Person]) -> Result<Vec<Reply>> {
+    let mut replies = slack::read(world)?;
+    for person in people {
+        if let Person::WebChat(visitor) = person {
+            replies.extend(visitor.read(world).await?);
+        }
+    }
+    Ok(replies)
+}
+
+async fn waiting(world: &World) -> Result<i64> {
+    let mut waiting = 0;
+    for tenant in &world.tenants {
+        waiting += world.store.outbox_depth(tenant.id).await?.pending;
+    }
+    Ok(waiting)
+}

@@ -1,0 +1,27 @@
+//! What deliveries say, the same for every channel.
+
+use konstruct_domain::delivery::{Contact, DeliveryStatus};
+use konstruct_domain::message::InboundMessage;
+
+use crate::AccountId;
+
+/// One thing that a delivery says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The platform checks that the address is ours: answer with this.
+    Handshake { answer: String },
+    /// `contact` is there where the platform's ids of people change, or where they may be answered for a time only.
+    Message { account: AccountId, message: Box<InboundMessage>, contact: Option<Contact> },
+    /// How far a message of ours has come.
+    Status { account: AccountId, status: DeliveryStatus },
+    /// A person's id has changed from the one of `previous` to those of `current`.
+    Renamed { account: AccountId, previous: Contact, current: Contact },
+    /// The platform has taken our credentials away.
+    Revoked { account: AccountId, reason: String },
+    /// The platform restricts the account, or it warns that it will.
+    Restricted { account: AccountId, reason: String },
+    /// The platform holds deliveries back.
+    HeldBack { account: AccountId, reason: &'static str },
+    /// Nothing is done about it; the word is the `outcome` of metrics.
+    Ignored(&'static str),
+}

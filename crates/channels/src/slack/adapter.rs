@@ -1,0 +1,176 @@
+//! Slack behind the interface of all channels.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::HeaderName;
+use konstruct_domain::message::Attachment;
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
+use secrecy::SecretString;
+
+use super::parse::Delivery;
+use super::{Client, format, parse, send, verify};
+use crate::settings::secret_file;
+use crate::{
+    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
+    Refused, Reply, Secrets, SendError,
+};
+
+/// The Web API of the real Slack.
+pub const BASE_URL: &str = "https://slack.com/api";
+
+/// Tells Slack that the same delivery again will fare no better.
+const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
+
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Settings {
+    /// Slack's Web API.
+    #[arg(long = "slack-base-url", env = "KONSTRUCT_SLACK_BASE_URL", default_value = BASE_URL, id = "slack_base_url")]
+    pub base_url: String,
+    /// File with the signing secret of the platform's shared Slack app. Without it, each Slack connection needs an
+    /// app of its own.
+    #[arg(
+        long = "slack-signing-secret-file",
+        env = "KONSTRUCT_SLACK_SIGNING_SECRET_FILE",
+        value_name = "FILE",
+        value_parser = secret_file,
+        id = "slack_signing_secret"
+    )]
+    pub signing_secret: Option<SecretString>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { base_url: BASE_URL.to_owned(), signing_secret: None }
+    }
+}
+
+pub struct Slack {
+    client: Client,
+    shared: Option<Secrets>,
+}
+
+impl Slack {
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+        let shared = settings.signing_secret.clone();
+        let shared = shared.map(|secret| [(SecretField::SlackSigningSecret, secret)].into_iter().collect());
+        Self { client: Client::with(http, &settings.base_url), shared }
+    }
+
+    async fn post(&self, account: &Account<'_>, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
+        let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
+        let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
+        let (Some(channel), Some(thread_ts)) = (reply.target.get("channel"), reply.target.get("thread_ts"))
+        else {
+            return Err(SendError::Rejected { reason: "the reply has no Slack thread".to_owned() }.into());
+        };
+        let Reply { id, text, in_doubt, .. } = *reply;
+        self.client.deliver(token, &send::Reply { id, channel, thread_ts, text, in_doubt }).await
+    }
+
+    async fn identify(&self, account: &Account<'_>) -> Result<(), NotConnected> {
+        let ChannelSnapshot::Slack(SlackSnapshot { team_id, .. }) = &account.connection.channel else {
+            return Ok(());
+        };
+        let identity = self.client.identity(account.secrets.require(SecretField::SlackBotToken)?).await?;
+        if identity.team_id == *team_id || identity.enterprise_id.as_ref() == Some(team_id) {
+            return Ok(());
+        }
+        Err(NotConnected::Mismatch(format!(
+            "the bot token belongs to workspace {} and spec.slack.teamId is {team_id}: use the token of that workspace",
+            identity.team_id
+        )))
+    }
+}
+
+impl Adapter for Slack {
+    fn name(&self) -> &'static str {
+        "slack"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            text_max: format::PART_MAX,
+            markup: Markup::Markdown,
+            buttons: true,
+            streaming: false,
+            files: true,
+            typing_lasts: None,
+            reply_window: None,
+        }
+    }
+
+    fn shared_secrets(&self) -> Option<&Secrets> {
+        self.shared.as_ref()
+    }
+
+    fn verify(&self, received: &Received<'_>, secrets: &Secrets) -> Result<(), Refused> {
+        const REMEDY: &str = "check the app's signing secret, and the clock of whoever signs";
+        let secret = secrets.get(SecretField::SlackSigningSecret).ok_or_else(|| {
+            Refused::new("the signing secret is not there at the moment", "try again later")
+        })?;
+        let timestamp = received.header("x-slack-request-timestamp");
+        let signature = received.header("x-slack-signature");
+        verify::verify(secret, timestamp, signature, received.body, received.now)
+            .map_err(|refused| Refused::new(refused.to_string(), REMEDY))
+    }
+
+    fn parse(&self, body: &Bytes, _channel: Option<&ChannelSnapshot>) -> Result<Vec<Event>, Malformed> {
+        let event = match parse::parse(body)? {
+            Delivery::UrlVerification { challenge } => Event::Handshake { answer: challenge },
+            Delivery::Ignored(ignored) => Event::Ignored(ignored.as_str()),
+            Delivery::RateLimited { account } => Event::HeldBack {
+                account: account.as_deref().unwrap_or_default().into(),
+                reason: "a workspace had more than 30,000 events within an hour",
+            },
+            Delivery::Revoked { account, event } => {
+                Event::Revoked { account: account.as_str().into(), reason: event }
+            }
+            Delivery::Message { account, mut message } => {
+                message.raw = body.clone();
+                Event::Message { account: account.as_str().into(), message, contact: None }
+            }
+        };
+        Ok(vec![event])
+    }
+
+    fn no_retry_header(&self) -> Option<(HeaderName, &'static str)> {
+        Some((NO_RETRY, "1"))
+    }
+
+    fn connect<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        _webhook_url: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<(), NotConnected>> {
+        Box::pin(self.identify(account))
+    }
+
+    fn advice(&self, reason: &str) -> String {
+        format!(
+            "Slack refuses the bot token ({reason}): reinstall the app if needed, and put its Bot User OAuth Token \
+             into the Secret that spec.slack.botTokenRef names"
+        )
+    }
+
+    fn send<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        reply: &'a Reply<'a>,
+        _ledger: &'a dyn Ledger,
+    ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
+        Box::pin(self.post(account, reply))
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        attachment: &'a Attachment,
+        max: u64,
+    ) -> BoxFuture<'a, Result<File, SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            self.client.fetch(token, &attachment.reference, max).await
+        })
+    }
+}

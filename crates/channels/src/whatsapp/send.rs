@@ -1,0 +1,150 @@
+//! A reply on its way to a person's phone, visible once.
+//!
+//! Meta cannot be asked what it has taken. Each message carries the reply's id, which comes back with every report about
+//! it: after a crash or an unclear answer nothing is sent until such a report has come, or never.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use konstruct_domain::delivery::{Contact, ReplyPart};
+use konstruct_domain::snapshot::WhatsAppSnapshot;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::api::Client;
+use super::errors::Meaning;
+use super::{format, status};
+use crate::json::text;
+use crate::pace::{Pace, Rate};
+use crate::parts::{self, Doubt};
+use crate::{Failure, Ledger, Reply, SendError};
+
+/// Meta takes eighty messages a second from a business phone number.
+const NUMBER: Rate = Rate { every: Duration::from_millis(14), burst: 10 };
+/// And one in six seconds to one person, with some at once: a chat needs that, and Meta lends it.
+const PAIR: Rate = Rate { every: Duration::from_secs(6), burst: 3 };
+
+/// Reports come within seconds; after an outage of ours Meta repeats them with growing pauses.
+const DOUBT: Doubt = Doubt { within: Duration::from_mins(10), look: Duration::from_secs(20) };
+
+/// How long a reply waits before it is looked whether the person has written. Their message makes it due at once.
+const WAIT_FOR_PERSON: Duration = Duration::from_hours(1);
+/// The part under which the ledger has the template that asks the person to write.
+const TEMPLATE_PART: u16 = 30_000;
+
+/// One reply to one person.
+pub(super) struct Errand<'a> {
+    pub client: &'a Client,
+    pub pace: &'a Pace,
+    pub token: &'a SecretString,
+    pub number: &'a WhatsAppSnapshot,
+    pub reply: &'a Reply<'a>,
+    pub contact: Contact,
+}
+
+impl Errand<'_> {
+    pub(super) async fn send(&self, ledger: &dyn Ledger) -> Result<Option<String>, Failure> {
+        let texts = format::parts(self.reply.text);
+        if self.window_is_closed() {
+            return self.outside_window(ledger).await;
+        }
+        let send_part = |index: usize| {
+            let part = u16::try_from(index).unwrap_or(u16::MAX);
+            let message = json!({ "type": "text", "text": { "body": texts[index], "preview_url": false } });
+            Box::pin(async move { self.post(part, message).await }) as _
+        };
+        let sent = parts::send(ledger, texts.len(), DOUBT, &|| self.may_leave(), &send_part).await;
+        match sent {
+            Err(Failure { error: SendError::Rejected { reason }, .. }) if reason == WINDOW_CLOSED => {
+                self.outside_window(ledger).await
+            }
+            other => other,
+        }
+    }
+
+    fn window_is_closed(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.contact.window_until.is_some_and(|until| until.unsigned_abs() < now)
+    }
+
+    /// Asks the person to write, once, and keeps the reply until they do.
+    async fn outside_window(&self, ledger: &dyn Ledger) -> Result<Option<String>, Failure> {
+        let Some(template) = &self.number.template else {
+            let reason = "the person wrote more than 24 hours ago, after which WhatsApp takes templates only, and \
+                          spec.whatsApp.template names none";
+            return Err(SendError::Rejected { reason: reason.to_owned() }.into());
+        };
+        let known = ledger.parts().await?;
+        if !known.iter().any(|known| known.part == TEMPLATE_PART) {
+            self.may_leave()?;
+            let message = json!({
+                "type": "template",
+                "template": { "name": template.name, "language": { "code": template.language } },
+            });
+            ledger.begin(TEMPLATE_PART).await?;
+            match self.post(TEMPLATE_PART, message).await {
+                Ok(message_id) => ledger.taken(TEMPLATE_PART, &message_id).await?,
+                // A second invitation would be worse than none.
+                Err(SendError::InDoubt { .. }) => {}
+                Err(error) => {
+                    ledger.not_taken(TEMPLATE_PART).await?;
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(SendError::RetryAfter { after: WAIT_FOR_PERSON }.into())
+    }
+
+    fn may_leave(&self) -> Result<(), SendError> {
+        let pair = format!("{}/{}", self.number_scope(), self.contact.key);
+        let wanted = [(self.number_scope(), NUMBER), (pair.as_str(), PAIR)];
+        self.pace.take(&wanted).map_err(|after| SendError::RetryAfter { after })
+    }
+
+    fn number_scope(&self) -> &str {
+        &self.number.phone_number_id
+    }
+
+    /// By the person's id; by the number where Meta does not take ids.
+    async fn post(&self, part: u16, mut message: Value) -> Result<String, SendError> {
+        message["messaging_product"] = json!("whatsapp");
+        message["recipient_type"] = json!("individual");
+        let of = ReplyPart { reply: self.reply.id, part };
+        message["biz_opaque_callback_data"] = json!(status::callback_data(of));
+        let Contact { user_id, phone, .. } = &self.contact;
+        let answer = match (user_id, phone) {
+            (Some(user_id), phone) => match (self.to("recipient", user_id, &message).await, phone) {
+                (Err(Meaning::IdNotTaken), Some(phone)) => self.to("to", phone, &message).await,
+                (answer, _) => answer,
+            },
+            (None, Some(phone)) => self.to("to", phone, &message).await,
+            (None, None) => {
+                let reason = "neither the person's id nor their number is known".to_owned();
+                return Err(SendError::Rejected { reason });
+            }
+        };
+        let answer = answer.map_err(|meaning| self.learn(meaning))?;
+        self.pace.worked(self.number_scope());
+        let message_id = text(&answer["messages"][0], "id");
+        message_id
+            .map(str::to_owned)
+            .ok_or_else(|| SendError::InDoubt { reason: "the answer has no id".to_owned() })
+    }
+
+    async fn to(&self, field: &str, address: &str, message: &Value) -> Result<Value, Meaning> {
+        let mut message = message.clone();
+        message[field] = json!(address);
+        let path = format!("{}/messages", self.number.phone_number_id);
+        self.client.post(&path, self.token, &message).await
+    }
+
+    fn learn(&self, meaning: Meaning) -> SendError {
+        match meaning {
+            Meaning::Pause => SendError::RetryAfter { after: self.pace.pause(self.number_scope(), None) },
+            Meaning::WindowClosed => SendError::Rejected { reason: WINDOW_CLOSED.to_owned() },
+            other => super::adapter::plain(other),
+        }
+    }
+}
+
+/// Between the call and the errand that it belongs to; nobody else sees it.
+const WINDOW_CLOSED: &str = "the 24-hour window has closed";

@@ -1,0 +1,115 @@
+//! A strict double of Telegram's Bot API.
+//!
+//! It refuses wrong tokens, unknown methods and chats, texts that are too long or whose markup cannot be read, and calls
+//! that come too fast. It gives updates by webhook settings or when it is asked, never both, and fails on demand.
+
+mod html;
+mod methods;
+mod server;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use state::{Bot, SentText, Webhook};
+
+use crate::fault::CallFault;
+use state::State;
+
+/// Runs until the last clone is dropped.
+#[derive(Clone)]
+pub struct TelegramDouble {
+    origin: String,
+    state: Arc<State>,
+    _running: Arc<oneshot::Sender<()>>,
+}
+
+impl TelegramDouble {
+    /// Starts one on a free port of the loopback address.
+    pub async fn start() -> Self {
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback"))
+    }
+
+    /// Starts one on a bound port.
+    pub fn serve(listener: TcpListener) -> Self {
+        let origin = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let state = Arc::new(State::default());
+        let (running, stopped) = oneshot::channel();
+        let server = axum::serve(listener, server::router(Arc::clone(&state)))
+            .with_graceful_shutdown(async { drop(stopped.await) });
+        tokio::spawn(server.into_future());
+        Self { origin, state, _running: Arc::new(running) }
+    }
+
+    /// What to give a client as `https://api.telegram.org`.
+    pub fn base_url(&self) -> String {
+        self.origin.clone()
+    }
+
+    pub fn add_bot(&self, bot: Bot) {
+        self.state.lock().bots.push(bot);
+    }
+
+    /// Calls that come too fast are refused, as by Telegram; without it tests need not wait.
+    pub fn limit_rate(&self) {
+        self.state.lock().limit_rate = true;
+    }
+
+    pub fn inject(&self, method: &str, faults: impl IntoIterator<Item = CallFault>) {
+        self.state.lock().faults.inject(method, faults);
+    }
+
+    /// Everything that was sent, in order.
+    pub fn sent(&self) -> Vec<SentText> {
+        self.state.lock().sent.clone()
+    }
+
+    /// The webhook that a bot has.
+    pub fn webhook(&self, username: &str) -> Option<Webhook> {
+        self.state.lock().webhooks.get(username).cloned()
+    }
+
+    /// How often a method was called, failed calls included.
+    pub fn calls(&self, method: &str) -> usize {
+        self.state.lock().calls.iter().filter(|called| *called == method).count()
+    }
+
+    /// A file that somebody sent. Returns its id.
+    pub fn add_file(&self, bytes: &[u8]) -> String {
+        self.state.lock().add_file(bytes)
+    }
+
+    /// A text of a person in their private chat with a bot, as an update. A bot without a webhook gets it when it asks.
+    pub fn message(&self, username: &str, person: i64, text: &str) -> Value {
+        self.update(username, &json!({ "id": person, "type": "private" }), person, text)
+    }
+
+    /// A text in a group.
+    pub fn group_message(&self, username: &str, group: i64, person: i64, text: &str) -> Value {
+        self.update(username, &json!({ "id": group, "type": "supergroup", "title": "Group" }), person, text)
+    }
+
+    fn update(&self, username: &str, chat: &Value, person: i64, text: &str) -> Value {
+        self.state.lock().update(username, chat, person, text)
+    }
+
+    /// Waits until so many messages were sent.
+    ///
+    /// # Panics
+    /// When they are not within a minute.
+    pub async fn wait_for_sent(&self, count: usize) -> Vec<SentText> {
+        for _ in 0..6000 {
+            if self.sent().len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let sent = self.sent();
+        assert!(sent.len() >= count, "{count} messages expected: {sent:#?}");
+        sent
+    }
+}

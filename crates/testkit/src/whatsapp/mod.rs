@@ -1,0 +1,112 @@
+//! A strict double of WhatsApp's Cloud API, and correctly signed deliveries to its apps.
+//!
+//! It refuses what Meta refuses: wrong tokens, foreign numbers, texts that are too long, people whose window is closed,
+//! unknown types, and calls that come too fast. It remembers what was sent, reports on it, and fails on demand.
+
+mod app;
+mod messages;
+mod server;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use app::{MetaApp, SignedBody};
+pub use state::{Media, Number, SentMessage};
+
+use crate::fault::CallFault;
+use state::State;
+
+/// Runs until the last clone is dropped.
+#[derive(Clone)]
+pub struct WhatsAppDouble {
+    origin: String,
+    state: Arc<State>,
+    _running: Arc<oneshot::Sender<()>>,
+}
+
+impl WhatsAppDouble {
+    /// Starts one on a free port of the loopback address.
+    pub async fn start() -> Self {
+        Self::serve(TcpListener::bind("127.0.0.1:0").await.expect("a free port on loopback"))
+    }
+
+    /// Starts one on a bound port.
+    pub fn serve(listener: TcpListener) -> Self {
+        let origin = format!("http://{}", listener.local_addr().expect("a bound listener has an address"));
+        let state = Arc::new(State::new(&origin));
+        let (running, stopped) = oneshot::channel();
+        let server = axum::serve(listener, server::router(Arc::clone(&state)))
+            .with_graceful_shutdown(async { drop(stopped.await) });
+        tokio::spawn(server.into_future());
+        Self { origin, state, _running: Arc::new(running) }
+    }
+
+    /// What to give a client as `https://graph.facebook.com`.
+    pub fn base_url(&self) -> String {
+        self.origin.clone()
+    }
+
+    pub fn add_number(&self, number: Number) {
+        self.state.lock().numbers.push(number);
+    }
+
+    /// A person has written to a number, just now or so many seconds ago: their window opens.
+    pub fn person_wrote(&self, person: &str, seconds_ago: u64) {
+        self.state.lock().wrote(person, seconds_ago);
+    }
+
+    /// A file that somebody sent. Returns its id.
+    pub fn add_media(&self, media: Media) -> String {
+        self.state.lock().add_media(media)
+    }
+
+    /// Calls that come too fast are refused, as by Meta; without it tests need not wait.
+    pub fn limit_rate(&self, every: Duration, burst: u32) {
+        self.state.lock().pair_rate = Some((every, burst));
+    }
+
+    pub fn inject(&self, method: &str, faults: impl IntoIterator<Item = CallFault>) {
+        self.state.lock().faults.inject(method, faults);
+    }
+
+    /// Everything that was sent, in order.
+    pub fn sent(&self) -> Vec<SentMessage> {
+        self.state.lock().sent.clone()
+    }
+
+    /// How often people saw a sign of typing, with the message that it answers.
+    pub fn typing(&self) -> Vec<String> {
+        self.state.lock().typing.clone()
+    }
+
+    /// How often a method was called, failed calls included.
+    pub fn calls(&self, method: &str) -> usize {
+        self.state.lock().calls.iter().filter(|called| *called == method).count()
+    }
+
+    /// Waits until so many messages were sent.
+    ///
+    /// # Panics
+    /// When they are not within a minute.
+    pub async fn wait_for_sent(&self, count: usize) -> Vec<SentMessage> {
+        for _ in 0..6000 {
+            if self.sent().len() >= count {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let sent = self.sent();
+        assert!(sent.len() >= count, "{count} messages expected: {sent:#?}");
+        sent
+    }
+
+    /// The report that Meta sends about a message.
+    pub fn report(&self, message: &SentMessage, status: &str) -> Value {
+        app::report(message, status)
+    }
+}

@@ -1,0 +1,83 @@
+//! The doubles, checked by the official or most used clients of their platforms: what those can do with the real ones
+//! they can do here, and what the real ones refuse is refused here in a way that the clients understand.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
+
+use std::path::{Path, PathBuf};
+
+use konstruct_testkit::telegram::{Bot, TelegramDouble};
+use konstruct_testkit::whatsapp::{Media, MetaApp, Number, WhatsAppDouble};
+use serde_json::json;
+use tokio::process::Command;
+
+const PERSON: &str = "DE.1";
+const PHONE: &str = "491701234567";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs a script of `tests/clients` with the clients that `scripts/setup` installs.
+async fn check(script: &str, told: &serde_json::Value) {
+    let installed =
+        std::env::var_os("KONSTRUCT_CLIENTS").map_or_else(|| root().join(".cache/clients"), PathBuf::from);
+    assert!(installed.exists(), "{} is missing: run scripts/setup", installed.display());
+    let output = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script))
+        .arg(told.to_string())
+        .env("PYTHONPATH", installed)
+        .env_remove("http_proxy")
+        .env_remove("https_proxy")
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "ok", "{script}: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
+    let whatsapp = WhatsAppDouble::start().await;
+    let number = Number::new("1001");
+    whatsapp.add_number(number.clone());
+    whatsapp.person_wrote(PHONE, 0);
+    whatsapp.person_wrote(PERSON, 0);
+    let media = whatsapp.add_media(Media {
+        phone_number_id: "1001".to_owned(),
+        bytes: b"bytes".to_vec(),
+        mime_type: "image/png".to_owned(),
+        sha256: None,
+        file_size: None,
+        url: None,
+    });
+    let app = MetaApp::new(&number, "konstruct-app-secret");
+    let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into());
+    assert_eq!(vector.signature, "sha256=03d92ffec1744f42e9aa6f5256829cbd3c44f85c93619fdbe001a408ca2d0fa7");
+    let message = app.sign(&app.message(PERSON, PHONE, "hé 😀"));
+    let told = json!({
+        "url": whatsapp.base_url(), "phone_id": "1001", "token": number.access_token, "media": media,
+        "app_secret": app.app_secret, "person": PERSON, "phone": PHONE,
+        "delivery": String::from_utf8(message.body).unwrap(), "signature": message.signature,
+    });
+    check("whatsapp.py", &told).await;
+    let sent = whatsapp.sent();
+    let shown: Vec<_> = sent.iter().map(|sent| (sent.recipient.as_str(), sent.text.as_str())).collect();
+    assert_eq!(shown, [(PHONE, "by number"), (PERSON, "by id")]);
+    assert_eq!(sent[0].callback_data.as_deref(), Some("track"));
+    assert_eq!(whatsapp.typing(), ["wamid.1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_telegram_bot_uses_the_double_of_telegram() {
+    let telegram = TelegramDouble::start().await;
+    let bot = Bot::new("ada_bot");
+    telegram.add_bot(bot.clone());
+    telegram.message("ada_bot", 11, "hello 😀");
+    let file = telegram.add_file(b"bytes");
+    let told = json!({ "url": telegram.base_url(), "token": bot.token, "file": file });
+    check("telegram_bot.py", &told).await;
+    let texts: Vec<_> = telegram.sent().into_iter().map(|sent| sent.text).collect();
+    assert_eq!(texts, ["plain", "bold < 1", "choose"]);
+    assert!(telegram.sent()[2].reply_markup.is_some());
+    assert!(telegram.webhook("ada_bot").is_none());
+}

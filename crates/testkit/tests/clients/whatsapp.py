@@ -1,0 +1,53 @@
+"""pywa against the double of WhatsApp. Its base address is fixed, so its transport leads elsewhere."""
+
+import json
+import sys
+
+import httpx
+from pywa import WhatsApp, errors, utils
+from pywa.types import Message
+
+told = json.loads(sys.argv[1])
+place = httpx.URL(told["url"])
+
+
+class Elsewhere(httpx.HTTPTransport):
+    def handle_request(self, request):
+        request.url = request.url.copy_with(scheme=place.scheme, host=place.host, port=place.port)
+        request.headers["host"] = f"{place.host}:{place.port}"
+        return super().handle_request(request)
+
+
+def client(token):
+    session = httpx.Client(transport=Elsewhere(), trust_env=False)
+    return WhatsApp(phone_id=told["phone_id"], token=token, session=session, server=None)
+
+
+def refused(kind, call):
+    try:
+        call()
+    except kind:
+        return
+    raise SystemExit(f"{kind.__name__} expected")
+
+
+wa = client(told["token"])
+assert wa.send_message(to=told["phone"], text="by number", tracker="track").id.startswith("wamid.")
+wa.send_message(to=told["person"], text="by id")
+wa.indicate_typing(message_id="wamid.1")
+media = wa.get_media_url(told["media"])
+assert (media.mime_type, media.file_size) == ("image/png", 5), media
+content = httpx.get(media.url, headers={"Authorization": f"Bearer {told['token']}"}, trust_env=False)
+assert content.content == b"bytes"
+
+refused(errors.ExpiredAccessToken, lambda: client("EAA-wrong").send_message(to=told["phone"], text="x"))
+refused(errors.ReEngagementMessage, lambda: wa.send_message(to="49999999999", text="window is closed"))
+refused(errors.WhatsAppError, lambda: wa.send_message(to=told["phone"], text="x" * 4097))
+refused(errors.WhatsAppError, lambda: wa.send_image(to=told["phone"], image="https://a.example/x.png"))
+
+body = told["delivery"].encode()
+assert utils.webhook_updates_validator(told["app_secret"], body, told["signature"])
+assert not utils.webhook_updates_validator(told["app_secret"], body + b" ", told["signature"])
+message = Message.from_update(wa, json.loads(body))
+assert (message.text, message.from_user.bsuid, message.from_user.wa_id) == ("hé 😀", told["person"], told["phone"])
+print("ok")
