@@ -6,6 +6,7 @@ mod delivery;
 mod isolation;
 mod media;
 mod messages;
+mod notices;
 mod plane;
 mod probe;
 mod snapshots;

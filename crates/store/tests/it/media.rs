@@ -45,4 +45,6 @@ async fn a_file_expires_by_age_or_when_no_message_came_for_it() {
     gateway.forget_media(tenant, &expired).await.unwrap();
     assert!(gateway.expired_media(tenant, 90 * DAY, DAY).await.unwrap().is_empty());
     assert_eq!(gateway.expired_media(tenant, DAY, DAY).await.unwrap(), [kept]);
+    world.operator.retain_tenant(tenant, true).await.unwrap();
+    assert!(gateway.expired_media(tenant, DAY, DAY).await.unwrap().is_empty(), "it is under legal hold");
 }
