@@ -47,7 +47,8 @@ impl Visitor {
             Some(token) => token,
             None => self.open(world, &chat).await?,
         };
-        let said = world.http.post(format!("{chat}/messages")).bearer_auth(&token).json(message).send().await?;
+        let said =
+            world.http.post(format!("{chat}/messages")).bearer_auth(&token).json(message).send().await?;
         if said.status() != StatusCode::UNAUTHORIZED {
             self.token = Some(token);
         }
@@ -57,7 +58,8 @@ impl Visitor {
 
     /// A session, of the conversation that there is already if there is one.
     async fn open(&mut self, world: &World, chat: &str) -> Result<String> {
-        let wish = self.conversation.as_ref().map_or_else(|| json!({}), |known| json!({ "conversation": known }));
+        let wish =
+            self.conversation.as_ref().map_or_else(|| json!({}), |known| json!({ "conversation": known }));
         let opened = world.http.post(format!("{chat}/sessions")).json(&wish).send().await?;
         let opened: Value = opened.error_for_status()?.json().await?;
         self.conversation = Some(opened["conversation"].as_str().context("no conversation")?.to_owned());

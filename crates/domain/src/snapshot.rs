@@ -307,6 +307,41 @@ pub struct SlackSnapshot {
     pub signing_secret: Option<SecretVersion>,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppSnapshot {
+    pub phone_number_id: String,
+    /// The business account that the number belongs to.
+    pub waba_id: String,
+    pub access_token: SecretVersion,
+    /// Present when the connection brings its own Meta app; absent when it uses the platform's shared app.
+    pub app_secret: Option<SecretVersion>,
+    pub verify_token: Option<SecretVersion>,
+    /// What may be sent when the person has not written for a day.
+    pub template: Option<WhatsAppTemplate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhatsAppTemplate {
+    pub name: String,
+    pub language: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelegramSnapshot {
+    /// In lower case, without the `@`.
+    pub bot_username: String,
+    pub bot_token: SecretVersion,
+    pub mode: TelegramMode,
+}
+
+/// How deliveries come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TelegramMode {
+    Webhook,
+    Polling,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebChatSnapshot {
     pub title: String,

@@ -71,7 +71,8 @@ async fn pictures_are_named_to_the_models_door_with_what_was_said() {
         height: 1,
     };
     world.gateway.add_picture(world.tenant, row).await.unwrap();
-    let message = world.column("select message_id from konstruct.delivery where tenant_id = $1").await.remove(0);
+    let message =
+        world.column("select message_id from konstruct.delivery where tenant_id = $1").await.remove(0);
     assert!(world.gateway.attach_pictures(world.tenant, id, &message, &[picture]).await.unwrap());
     let _running = world.start(timing());
     world.replies(1).await;
