@@ -6,6 +6,9 @@ create table konstruct.outbox_sent (
     outbox_seq bigint not null,
     conversation_id uuid not null,
     connection text not null,
+    -- A platform may say later that it could not deliver it: then it is a dead letter after all.
+    reply_to jsonb not null,
+    body text not null,
     platform_message_id text,
     attempt integer not null,
     created_at timestamptz not null,
@@ -18,14 +21,17 @@ call konstruct.isolate(array['outbox_sent']);
 alter table konstruct.outbox no force row level security;
 alter table konstruct.outbox_sent no force row level security;
 insert into konstruct.outbox_sent
-        (tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at, sent_at)
-    select tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at, coalesce(sent_at, created_at)
+        (tenant_id, reply_id, outbox_seq, conversation_id, connection, reply_to, body, platform_message_id, attempt, created_at,
+            sent_at)
+    select tenant_id, reply_id, outbox_seq, conversation_id, connection, reply_to, body, platform_message_id, attempt, created_at, coalesce(sent_at, created_at)
     from konstruct.outbox where state = 'sent' order by outbox_seq;
 delete from konstruct.outbox where state = 'sent';
 alter table konstruct.outbox force row level security;
 alter table konstruct.outbox_sent force row level security;
 
 alter table konstruct.outbox
+    -- How often the platform has asked to wait, which is no failure of the reply and uses up none of its tries.
+    add column waits integer not null default 0,
     drop column sent_at,
     drop column platform_message_id,
     drop constraint outbox_state_check,
@@ -59,11 +65,12 @@ begin
             using unnest(tenants, replies, fences, message_ids) as s (tenant, reply, fence, message_id)
             where s.tenant = chosen and o.tenant_id = chosen and o.reply_id = s.reply and o.fence = s.fence
             and o.state = 'pending' and o.lease_owner is not null
-            returning o.reply_id, o.outbox_seq, o.conversation_id, o.connection, o.attempt, o.created_at, s.message_id
+            returning o.reply_id, o.outbox_seq, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.created_at, s.message_id
         )
         insert into konstruct.outbox_sent
-            (tenant_id, reply_id, outbox_seq, conversation_id, connection, platform_message_id, attempt, created_at)
-        select chosen, g.reply_id, g.outbox_seq, g.conversation_id, g.connection, g.message_id, g.attempt, g.created_at from gone g
+            (tenant_id, reply_id, outbox_seq, conversation_id, connection, reply_to, body, platform_message_id, attempt,
+                created_at)
+        select chosen, g.reply_id, g.outbox_seq, g.conversation_id, g.connection, g.reply_to, g.body, g.message_id, g.attempt, g.created_at from gone g
         returning outbox_sent.reply_id;
     end loop;
 end
@@ -85,5 +92,5 @@ end
 $$;
 
 -- For `konstruct outbox`: a person decides about dead letters, and that is recorded.
-grant update (state, attempt, due_at, fence, last_error) on konstruct.outbox to konstruct_operator;
+grant update (state, attempt, waits, due_at, fence, last_error) on konstruct.outbox to konstruct_operator;
 grant insert on konstruct.audit to konstruct_operator;

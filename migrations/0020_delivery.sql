@@ -53,14 +53,10 @@ create table konstruct.poll_lease (
     primary key (tenant_id, connection)
 );
 
--- What the platform took and then could not deliver.
-alter table konstruct.outbox_sent add column failure text;
-
 call konstruct.isolate(array['outbox_part', 'message_status', 'contact', 'poll_lease']);
 
 grant select, insert, update, delete on konstruct.outbox_part to konstruct_gateway;
 grant select, insert on konstruct.message_status to konstruct_gateway;
-grant update (failure) on konstruct.outbox_sent to konstruct_gateway;
 grant select, insert, update on konstruct.contact, konstruct.poll_lease to konstruct_gateway;
 grant select, delete on konstruct.outbox_part, konstruct.message_status, konstruct.contact, konstruct.poll_lease
     to konstruct_operator;

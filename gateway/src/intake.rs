@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 /// repeats the delivery.
 pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// Commits a message, with the delivery as it came. The runtime is woken beside the answer: Redis must not delay it.
+/// Commits a message. The runtime is woken beside the answer: Redis must not delay it.
 pub(crate) async fn take_in(
     app: &App,
     connection: &Connection,

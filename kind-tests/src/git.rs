@@ -16,6 +16,9 @@ use tokio::task::JoinHandle;
 /// Nobody fetches more than a few references of a small repository.
 const REQUEST_MAX: usize = 1 << 20;
 
+/// Clients append to the address, and `git http-backend` takes no path with two slashes.
+const REPOSITORY: &str = "/fleet.git";
+
 pub struct GitServer {
     folder: tempfile::TempDir,
     pub url: String,
@@ -28,7 +31,7 @@ impl GitServer {
         let folder = tempfile::tempdir().context("making a folder for a repository")?;
         git(folder.path(), &["init", "--quiet", "--initial-branch=main"]).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.context("listening for git")?;
-        let url = format!("http://{}/", listener.local_addr()?);
+        let url = format!("http://{}{REPOSITORY}", listener.local_addr()?);
         let app = Router::new().fallback(backend).with_state(folder.path().join(".git"));
         let server = tokio::spawn(async move {
             // It ends with the test.
@@ -101,13 +104,14 @@ async fn answer(repository: &Path, request: Request<Body>) -> Result<Response<Bo
     let (head, body) = request.into_parts();
     let text =
         |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let path = head.uri.path().strip_prefix(REPOSITORY).context("there is one repository here")?;
     let body = axum::body::to_bytes(body, REQUEST_MAX).await.context("reading a request of git")?;
     let mut child = Command::new("git")
         .arg("http-backend")
         .env("GIT_PROJECT_ROOT", repository)
         .env("GIT_HTTP_EXPORT_ALL", "1")
         .env("REQUEST_METHOD", head.method.as_str())
-        .env("PATH_INFO", head.uri.path())
+        .env("PATH_INFO", path)
         .env("QUERY_STRING", head.uri.query().unwrap_or_default())
         .env("CONTENT_TYPE", text(header::CONTENT_TYPE))
         .env("CONTENT_LENGTH", body.len().to_string())

@@ -163,7 +163,10 @@ impl Store {
 /// A reply that the platform took and could not deliver is a dead letter after all.
 async fn fail(connection: &mut sqlx::PgConnection, reply: uuid::Uuid, reason: &str) -> Result<()> {
     let failed = sqlx::query!(
-        "update konstruct.outbox_sent set failure = $2 where reply_id = $1 and failure is null",
+        "with failed as (delete from konstruct.outbox_sent where reply_id = $1 returning *)
+         insert into konstruct.outbox
+             (reply_id, conversation_id, connection, reply_to, body, state, attempt, last_error, created_at)
+         select reply_id, conversation_id, connection, reply_to, body, 'dead', attempt, $2, created_at from failed",
         reply,
         reason
     )
@@ -172,7 +175,7 @@ async fn fail(connection: &mut sqlx::PgConnection, reply: uuid::Uuid, reason: &s
     if failed.rows_affected() > 0 {
         sqlx::query!(
             "insert into konstruct.audit (actor, action, subject, detail)
-             values ('gateway', 'outbox.failed', $1, jsonb_build_object('reason', $2::text))",
+             values ('gateway', 'outbox.dead', $1, jsonb_build_object('reason', $2::text))",
             format!("reply/{reply}"),
             reason
         )

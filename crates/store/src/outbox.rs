@@ -32,8 +32,10 @@ pub struct OutboxItem {
     pub connection: ConnectionName,
     pub target: ReplyTarget,
     pub text: String,
-    /// Which try this is, from 1.
+    /// Which try this is, from 1. Those that ended with a wish to wait are not counted.
     pub attempt: u32,
+    /// How often the platform has asked to wait.
+    pub waits: u32,
     /// An earlier try may have been delivered: ask the platform before sending.
     pub in_doubt: bool,
     pub fence: i64,
@@ -87,25 +89,28 @@ impl Store {
         held(u64::from(self.sent().submit(sent).await?))
     }
 
-    /// Gives the reply back to be tried after a while. `sent_unknown` says that this try may have been delivered.
+    /// Gives the reply back to be tried after a while. `waited` says that the platform asked for it, which uses up no try,
+    /// and `sent_unknown` that this try may have been delivered.
     pub async fn outbox_retry(
         &self,
         tenant: TenantId,
         item: &OutboxItem,
         after: Duration,
         reason: &str,
+        waited: bool,
         sent_unknown: bool,
     ) -> Result<()> {
         let mut transaction = self.begin(tenant).await?;
         let updated = sqlx::query!(
             "update konstruct.outbox set lease_owner = null, lease_until = null, in_doubt = $5, last_error = $4,
-                 due_at = now() + make_interval(secs => $3)
+                 attempt = attempt - $6::integer, waits = waits + $6::integer, due_at = now() + make_interval(secs => $3)
              where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             after.as_secs_f64(),
             reason,
-            sent_unknown
+            sent_unknown,
+            i32::from(waited)
         )
         .execute(&mut *transaction)
         .await?;
@@ -188,12 +193,12 @@ async fn look(
                  attempt = o.attempt + 1, in_doubt = true
              from next
              where (o.tenant_id, o.reply_id) = (next.tenant_id, next.reply_id)
-             returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.fence,
+             returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.waits, o.fence,
                  o.outbox_seq, next.in_doubt
          )
          select seen.first, seen.last, seen.rows as "rows!", l.reply_id as "reply_id?",
              l.conversation_id as "conversation_id?", l.connection as "connection?", l.reply_to as "reply_to?",
-             l.body as "body?", l.attempt as "attempt?", l.fence as "fence?", l.in_doubt as "in_doubt?"
+             l.body as "body?", l.attempt as "attempt?", l.waits as "waits?", l.fence as "fence?", l.in_doubt as "in_doubt?"
          from (select min(outbox_seq) as first, max(outbox_seq) as last, count(*) as rows from scanned) seen
          left join leased l on true
          order by l.outbox_seq"#,
@@ -225,6 +230,7 @@ async fn look(
             target: serde_json::from_value(target)?,
             text,
             attempt: row.attempt.unwrap_or_default().unsigned_abs(),
+            waits: row.waits.unwrap_or_default().unsigned_abs(),
             in_doubt: row.in_doubt.unwrap_or(true),
             fence: row.fence.unwrap_or_default(),
         });

@@ -82,13 +82,14 @@ impl Inner {
         failure: &Failure,
     ) -> Result<Option<Duration>, Error> {
         let reason = failure.to_string();
-        let Some(after) = policy::next_try(item.attempt, &failure.error, rand::random()) else {
+        let Some(after) = policy::next_try(item.attempt, item.waits, &failure.error, rand::random()) else {
             tracing::warn!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply was given up");
             metrics::OUTBOX.inc([channel, "dead"]);
             return self.store.outbox_dead(tenant, item, &reason).await.map(|()| None);
         };
         tracing::info!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply is tried again later");
-        self.store.outbox_retry(tenant, item, after, &reason, failure.maybe_visible).await?;
+        let waited = matches!(failure.error, SendError::RetryAfter { .. });
+        self.store.outbox_retry(tenant, item, after, &reason, waited, failure.maybe_visible).await?;
         Ok(Some(after))
     }
 }

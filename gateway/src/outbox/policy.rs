@@ -13,13 +13,13 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 const MAX_DELAY: Duration = Duration::from_mins(30);
 
 /// When to try again; `None` when there is no use. `jitter` is between 0 and 1.
-pub(super) fn next_try(attempt: u32, error: &SendError, jitter: f64) -> Option<Duration> {
+pub(super) fn next_try(attempt: u32, waits: u32, error: &SendError, jitter: f64) -> Option<Duration> {
     match error {
         SendError::Rejected { .. }
         | SendError::Unresolved { .. }
         | SendError::AccountRestricted { retry: false, .. } => None,
         SendError::RetryAfter { after } => {
-            (attempt < WAITS_MAX).then(|| *after + Duration::from_secs_f64(jitter))
+            (waits < WAITS_MAX).then(|| *after + Duration::from_secs_f64(jitter))
         }
         SendError::Transient { .. }
         | SendError::InDoubt { .. }
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     fn seconds(attempt: u32, error: &SendError) -> Option<u64> {
-        next_try(attempt, error, 0.0).map(|delay| delay.as_secs())
+        next_try(attempt, 0, error, 0.0).map(|delay| delay.as_secs())
     }
 
     #[test]
@@ -67,10 +67,12 @@ mod tests {
     #[test]
     fn a_wish_to_wait_is_honoured_and_does_not_use_up_the_tries() {
         let error = SendError::RetryAfter { after: Duration::from_secs(7) };
-        assert_eq!(seconds(1, &error), Some(7));
-        assert_eq!(seconds(50, &error), Some(7));
-        assert_eq!(seconds(100, &error), None);
-        assert!(next_try(1, &error, 0.9) > Some(Duration::from_secs(7)), "never early");
+        let after_waits = |waits| next_try(1, waits, &error, 0.0).map(|delay| delay.as_secs());
+        assert_eq!([0, 50, 99].map(after_waits), [Some(7); 3]);
+        assert_eq!(after_waits(100), None);
+        let transient = SendError::Transient { reason: String::new() };
+        assert_eq!(next_try(1, 99, &transient, 0.0), Some(FIRST_DELAY), "all its tries are left");
+        assert!(next_try(1, 1, &error, 0.9) > Some(Duration::from_secs(7)), "never early");
     }
 
     #[test]

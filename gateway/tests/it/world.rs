@@ -247,7 +247,8 @@ impl World {
     /// As if nobody had to wait for the next try.
     pub(crate) async fn make_due(&self, tenant: &Tenant) {
         self.execute(
-            "update konstruct.outbox set due_at = now(), lease_until = null where state = 'pending'",
+            // Not what is being sent: it would be taken from its sender again and again.
+            "update konstruct.outbox set due_at = now() where state = 'pending' and lease_owner is null",
         )
         .await;
         self.bus.publish(Signal::Outbox(tenant.id)).await;
@@ -284,15 +285,15 @@ impl World {
     pub(crate) async fn outbox(&self) -> Vec<OutboxRow> {
         sqlx::query_as(
             "select state, attempt, last_error, platform_message_id from (
-                 select outbox_seq, state, attempt, last_error, null as platform_message_id from konstruct.outbox
+                 select outbox_seq, state, attempt + waits as attempt, last_error, null as platform_message_id
+                 from konstruct.outbox
                  union all
-                 select outbox_seq, case when failure is null then 'sent' else 'dead' end, attempt, failure, platform_message_id
-                 from konstruct.outbox_sent) o
+                 select outbox_seq, 'sent', attempt, null, platform_message_id from konstruct.outbox_sent) o
              order by outbox_seq",
         )
-            .fetch_all(&mut self.admin().await)
-            .await
-            .unwrap()
+        .fetch_all(&mut self.admin().await)
+        .await
+        .unwrap()
     }
 
     pub(crate) async fn admin(&self) -> PgConnection {

@@ -86,7 +86,7 @@ impl Store {
             LetterAction::Retry => (
                 sqlx::query_scalar!(
                     "update konstruct.outbox
-                     set state = 'pending', attempt = 0, due_at = now(), fence = fence + 1, last_error = null
+                     set state = 'pending', attempt = 0, waits = 0, due_at = now(), fence = fence + 1, last_error = null
                      where state = 'dead' and ($1::uuid[] is null or reply_id = any($1)) returning reply_id",
                     only.as_deref()
                 )

@@ -199,7 +199,7 @@ async fn replies_of_a_conversation_are_sent_in_order_and_a_dead_one_does_not_blo
     assert_eq!(first.text, "reply 1");
     assert!(gateway.claim_outbox(tenant, "b").await.unwrap().is_none(), "the second waits for the first");
 
-    gateway.outbox_retry(tenant, &first, Duration::ZERO, "timeout", true).await.unwrap();
+    gateway.outbox_retry(tenant, &first, Duration::ZERO, "timeout", false, true).await.unwrap();
     let again = gateway.claim_outbox(tenant, "b").await.unwrap().unwrap();
     assert_eq!((again.reply, again.attempt, again.in_doubt), (first.reply, 2, true));
     assert!(matches!(gateway.outbox_sent(tenant, &first, None).await, Err(Error::LeaseLost)));

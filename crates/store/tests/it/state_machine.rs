@@ -206,7 +206,7 @@ impl Run<'_> {
         let (gateway, tenant) = (&self.world.gateway, self.tenant.id);
         let ended = match step {
             Step::SendAgain(_, doubt) => {
-                gateway.outbox_retry(tenant, &item, Duration::ZERO, "again", doubt).await
+                gateway.outbox_retry(tenant, &item, Duration::ZERO, "again", false, doubt).await
             }
             Step::Dead(_) => gateway.outbox_dead(tenant, &item, "dead").await,
             _ => gateway.outbox_sent(tenant, &item, Some("1.0")).await,
