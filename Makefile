@@ -1,7 +1,7 @@
 # `make run` and `make test` need Rust, Python and nothing else that they do not install themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-charts test-chaos check ci setup cluster-up cluster-down test-cluster test-faults
+.PHONY: help run test test-browser test-charts test-chaos check ci setup cluster-up cluster-down test-cluster test-faults
 
 MANIFESTS ?= manifests/samples
 
@@ -20,6 +20,10 @@ test: setup ## Runs every test that needs no cluster, against a PostgreSQL and a
 test-chaos: setup ## 10,000 messages through the real executables while everything is killed (CHAOS=--seed… for others)
 	@cargo build --quiet --all-targets
 	@scripts/built chaos --messages 10000 --conversations 500 --kills 500 --rate 25 $(CHAOS)
+
+test-browser: setup ## Tests the chat widget in a real browser; needs Chromium and Node
+	@cargo build --quiet --all-targets
+	@scripts/built with-services cargo test --package konstruct-gateway --test it browser -- --ignored
 
 test-charts: ## Tests the Helm charts, without a cluster; builds Helm and other tools into ~/.cache the first time
 	@cargo build --quiet --all-targets

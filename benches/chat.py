@@ -11,15 +11,15 @@ class Visitor:
     def __init__(self, chat_url):
         self.url = urllib.parse.urlsplit(chat_url)
         self.connection = http.client.HTTPConnection(self.url.netloc, timeout=30)
-        self.conversation = self._post("/conversations", {}, 200, 201)["conversation"]
+        self.headers = {"Content-Type": "application/json"}
+        self.headers["Authorization"] = f"Bearer {self._post('/sessions', {}, 201)['token']}"
         self.events = http.client.HTTPConnection(self.url.netloc, timeout=30)
-        self.events.request("GET", f"{self.url.path}/conversations/{self.conversation}/events",
-                            headers={"Accept": "text/event-stream"})
+        self.events.request("GET", f"{self.url.path}/events", headers={**self.headers, "Accept": "text/event-stream"})
         self.stream = self.events.getresponse()
         assert self.stream.status == 200, self.stream.status
 
     def _post(self, path, body, *statuses):
-        self.connection.request("POST", self.url.path + path, json.dumps(body), {"Content-Type": "application/json"})
+        self.connection.request("POST", self.url.path + path, json.dumps(body), self.headers)
         response = self.connection.getresponse()
         text = response.read()
         assert response.status in statuses, (response.status, text)
@@ -28,7 +28,7 @@ class Visitor:
     def ask(self, text):
         """Seconds from posting the message to its reply, and the reply."""
         start = time.perf_counter()
-        self._post(f"/conversations/{self.conversation}/messages", {"text": text, "id": str(uuid.uuid4())}, 202)
+        self._post("/messages", {"text": text, "id": str(uuid.uuid4())}, 202)
         while True:
             line = self.stream.readline()
             assert line, "the event stream ended without a reply"

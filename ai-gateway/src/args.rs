@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
+use konstruct_guard::Network;
+use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
 use konstruct_telemetry::{Readiness, serve_admin};
@@ -39,6 +41,14 @@ pub struct Args {
     /// Let providers of the type `scripted` answer. They are for demos and tests, not for people.
     #[arg(long, env = "KONSTRUCT_ALLOW_SCRIPTED_MODELS")]
     allow_scripted_models: bool,
+    /// Where the gateway keeps files, as its own flag says: s3://BUCKET/PREFIX or a folder. Without it models are told that
+    /// there was a picture, and do not see it.
+    #[arg(long, env = "KONSTRUCT_MEDIA_PLACE")]
+    media_place: Option<String>,
+    /// Networks such as 10.20.0.0/16 in which tenants' own providers may be although they are not public; several with
+    /// commas. Providers that the platform shares may be anywhere.
+    #[arg(long, env = "KONSTRUCT_PROVIDER_NETWORKS", value_delimiter = ',')]
+    provider_networks: Vec<Network>,
     /// Most connections to PostgreSQL.
     #[arg(long, env = "KONSTRUCT_DATABASE_CONNECTIONS", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=1000))]
     database_connections: u32,
@@ -60,6 +70,8 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         readiness,
         identity: Identity::TokenReview { client, audience: args.audience },
         allow_scripted: args.allow_scripted_models,
+        provider_networks: args.provider_networks,
+        media: args.media_place.as_deref().map(Place::open).transpose()?,
     };
     let (served, observed) = tokio::join!(serve(config, shutdown), admin);
     served.and(observed.map_err(Error::Serve))

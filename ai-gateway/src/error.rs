@@ -21,6 +21,8 @@ pub enum Error {
     Kubernetes(#[source] kube::Error),
     #[error("cannot find out how to reach the Kubernetes API: {0}; run in a pod, or set KUBECONFIG")]
     KubernetesConfig(#[source] kube::config::InferConfigError),
+    #[error("cannot set up the place for files: {0}")]
+    Media(#[from] konstruct_media::Error),
     #[error(transparent)]
     HttpClient(#[from] konstruct_llm::BuildClient),
     #[error("the HTTP server ended: {0}")]

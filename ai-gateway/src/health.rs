@@ -60,6 +60,9 @@ impl Health {
                     error.to_string(),
                 );
             }
+            Error::Guarded(_) => {
+                self.report(provider, Condition::Reachable, false, "InvalidSpec", error.to_string());
+            }
             Error::Status(_) | Error::Rejected { .. } | Error::Malformed(_) => self.reachable(provider),
             Error::Request(_) => {}
         }

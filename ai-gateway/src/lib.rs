@@ -16,6 +16,7 @@ mod health;
 mod identity;
 mod meter;
 mod metrics;
+mod pictures;
 mod routes;
 mod serve;
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use futures::future::BoxFuture;
+use konstruct_guard::{Guard, Network};
 use konstruct_llm::HttpClient;
+use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_store::Store;
 use konstruct_telemetry::Readiness;
@@ -19,7 +21,7 @@ use crate::Error;
 use crate::admission::Admission;
 use crate::background::Background;
 use crate::budget::Budgets;
-use crate::catalogue::Loader;
+use crate::catalogue::{Clients, Loader};
 use crate::chain::Chain;
 use crate::health::{Health, write_reports};
 use crate::identity::{Authenticator, Identity};
@@ -41,6 +43,11 @@ pub struct Config {
     pub identity: Identity,
     /// Whether providers of the type `scripted` may answer.
     pub allow_scripted: bool,
+    /// Networks in which tenants' own providers may be although they are not public. The platform's providers may be
+    /// anywhere.
+    pub provider_networks: Vec<Network>,
+    /// Where the gateway keeps pictures. None: models are told that there was one.
+    pub media: Option<Place>,
 }
 
 /// Serves until shutdown, then finishes what has begun.
@@ -50,12 +57,16 @@ pub fn serve(config: Config, shutdown: CancellationToken) -> BoxFuture<'static, 
 }
 
 async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Error> {
-    let Config { listener, store, bus, readiness, identity, allow_scripted } = config;
+    let Config { listener, store, bus, readiness, identity, allow_scripted, provider_networks, media } =
+        config;
     let (health, reports) = Health::new();
     let budgets = Arc::new(Budgets::default());
     let (meter, records) = Meter::new(Arc::clone(&budgets));
-    let http = HttpClient::new()?;
-    let loader = Arc::new(Loader::new(store.clone(), bus.clone(), http, allow_scripted, health.clone()));
+    let clients = Clients {
+        platform: HttpClient::new()?,
+        tenants: HttpClient::guarded(Guard::allowing(provider_networks))?,
+    };
+    let loader = Arc::new(Loader::new(store.clone(), bus.clone(), clients, allow_scripted, health.clone()));
     let app = Arc::new(App {
         authenticator: Authenticator::new(identity, Arc::clone(&loader)),
         loader,
@@ -63,6 +74,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         admission: Admission::new(),
         budgets: Arc::clone(&budgets),
         store: store.clone(),
+        media,
     });
 
     let tasks = TaskTracker::new();

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use konstruct_domain::ConversationId;
 use konstruct_domain::message::Speaker;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -17,12 +18,15 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Visitor {
     pub(crate) place: Place,
+    /// What its browser remembers of the conversation.
+    conversation: Option<String>,
+    /// Of the session.
     token: Option<String>,
 }
 
 impl Visitor {
     pub(crate) const fn new(place: Place) -> Self {
-        Self { place, token: None }
+        Self { place, conversation: None, token: None }
     }
 
     pub(crate) async fn write(&mut self, world: &World, token: Token) -> Option<SystemTime> {
@@ -38,25 +42,35 @@ impl Visitor {
 
     async fn try_to_write(&mut self, world: &World, message: &Value) -> Result<()> {
         let chat = &world.tenants[self.place.tenant].web_chat.public_id;
-        let conversations = format!("{}/chat/{chat}/conversations", world.gateway_url);
-        let token = if let Some(token) = &self.token {
-            token.clone()
-        } else {
-            let started = world.http.post(&conversations).json(&json!({})).send().await?;
-            let started: Value = started.error_for_status()?.json().await?;
-            let token = started["conversation"].as_str().context("no conversation")?.to_owned();
-            self.token.insert(token).clone()
+        let chat = format!("{}/chat/{chat}", world.gateway_url);
+        let token = match self.token.take() {
+            Some(token) => token,
+            None => self.open(world, &chat).await?,
         };
-        let url = format!("{conversations}/{token}/messages");
-        world.http.post(url).json(message).send().await?.error_for_status()?;
+        let said =
+            world.http.post(format!("{chat}/messages")).bearer_auth(&token).json(message).send().await?;
+        if said.status() != StatusCode::UNAUTHORIZED {
+            self.token = Some(token);
+        }
+        said.error_for_status()?;
         Ok(())
+    }
+
+    /// A session, of the conversation that there is already if there is one.
+    async fn open(&mut self, world: &World, chat: &str) -> Result<String> {
+        let wish =
+            self.conversation.as_ref().map_or_else(|| json!({}), |known| json!({ "conversation": known }));
+        let opened = world.http.post(format!("{chat}/sessions")).json(&wish).send().await?;
+        let opened: Value = opened.error_for_status()?.json().await?;
+        self.conversation = Some(opened["conversation"].as_str().context("no conversation")?.to_owned());
+        Ok(opened["token"].as_str().context("no token")?.to_owned())
     }
 
     /// What the visitor's page shows of the employee.
     pub(crate) async fn read(&self, world: &World) -> Result<Vec<Reply>> {
-        let Some(token) = &self.token else { return Ok(Vec::new()) };
+        let Some(secret) = &self.conversation else { return Ok(Vec::new()) };
         let tenant = &world.tenants[self.place.tenant];
-        let conversation = ConversationId::derive(tenant.id, &tenant.web_chat.name, &key(token)?);
+        let conversation = ConversationId::derive(tenant.id, &tenant.web_chat.name, &key(secret)?);
         let lines = world.store.chat_lines(tenant.id, conversation, 0).await?;
         let employee = lines.into_iter().filter(|line| line.speaker == Speaker::Employee);
         // The time is not on the page: nothing is said of how long it took.
@@ -65,7 +79,7 @@ impl Visitor {
     }
 }
 
-/// The token is a secret, so the conversation is kept under its digest.
-fn key(token: &str) -> Result<String> {
-    Ok(hex::encode(Sha256::digest(Uuid::try_parse(token)?.as_bytes())))
+/// Who knows it may read and write, so the conversation is kept under its digest.
+fn key(secret: &str) -> Result<String> {
+    Ok(hex::encode(Sha256::digest(Uuid::try_parse(secret)?.as_bytes())))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use konstruct_domain::snapshot::{
-    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, ModelChoice, ProviderOwner, SecretField,
+    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, Manners, ModelChoice, ProviderOwner, SecretField,
     SecretPurpose, SecretVersion, SlackSnapshot, TenantSnapshot, WebChatSnapshot,
 };
 use konstruct_domain::{Kind, TenantId};
@@ -27,6 +27,13 @@ const KEY: [u8; 32] = [7; 32];
 const SIGNING_SECRET: &str = "chaos-signing-secret";
 const PASSWORD: &str = "tenant-password";
 const START: Duration = Duration::from_mins(1);
+/// All write from one address, and in a tenant's Slack as one person.
+const LIMITS: [&str; 4] = [
+    "--messages-per-minute-connection",
+    "--messages-per-minute-conversation",
+    "--messages-per-minute-person",
+    "--requests-per-minute-address",
+];
 
 pub(crate) struct World {
     pub(crate) services: Arc<LocalServices>,
@@ -75,6 +82,9 @@ impl World {
         arguments.extend(flag("--channel-key-file", &files.write("channel-key", &"07".repeat(32))?));
         arguments.extend(flag("--slack-signing-secret-file", &files.write("signing", SIGNING_SECRET)?));
         arguments.extend(flag("--slack-base-url", &slack.base_url()));
+        for limited in LIMITS {
+            arguments.extend(flag(limited, "1000000"));
+        }
         let mut roles = vec![Role::new("gateway", &konstruct_faults::GATEWAY, &executable, arguments, &logs)];
         let mut tenants = Vec::new();
         for number in 0..TENANTS {
@@ -213,12 +223,13 @@ async fn employ(
             public_id,
             channel,
             pause: None,
+            manners: Manners::default(),
         })
     };
     let connection = connect("slack", channel)?;
     let secrets = [(SecretField::SlackBotToken, token)];
     operator.publish(id, Kind::ChannelConnection, "slack", &connection, &secrets).await?;
-    let page = WebChatSnapshot { title: "Chat".to_owned(), greeting: String::new() };
+    let page = WebChatSnapshot { title: "Chat".to_owned(), ..WebChatSnapshot::default() };
     let web_chat = connect("web", ChannelSnapshot::WebChat(page))?;
     operator.publish(id, Kind::ChannelConnection, "web", &web_chat, &[]).await?;
     let url = database.url_for(&slug.database_role(), PASSWORD);
@@ -247,5 +258,6 @@ fn agent() -> Result<AgentSnapshot> {
         models: vec![model],
         window_messages: 10,
         dedicated: false,
+        paused: false,
     })
 }

@@ -55,6 +55,19 @@ pub struct AgentSpec {
     /// Whether the employee shares the tenant's pod or has one of its own. Messages wait while it moves.
     #[serde(default)]
     pub isolation: Isolation,
+    /// Whether the employee works.
+    #[serde(default)]
+    pub state: AgentState,
+}
+
+/// Whether an employee works.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentState {
+    /// It does.
+    #[default]
+    Active,
+    /// It answers nobody. Messages are kept and answered later; each sender is told so once.
+    Paused,
 }
 
 /// Where an employee runs.

@@ -51,6 +51,47 @@ pub struct ChannelConnectionSpec {
     /// A chat page served by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web_chat: Option<WebChat>,
+    /// When people are answered. Absent: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub business_hours: Option<BusinessHours>,
+}
+
+/// Outside of these hours messages are kept, the sender is told so once, and the answer comes when they begin again.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "self.from < self.to",
+    "message": "from must be before to, both on the same day",
+}]))]
+pub struct BusinessHours {
+    /// A time zone of the IANA database, such as Europe/Berlin.
+    #[schemars(schema_with = "scalars::time_zone")]
+    pub time_zone: String,
+    /// Days on which somebody is there.
+    #[schemars(length(min = 1, max = 7), extend("x-kubernetes-list-type" = "set"))]
+    pub days: Vec<Weekday>,
+    /// Begin, such as 09:00.
+    #[schemars(schema_with = "scalars::time_of_day")]
+    pub from: String,
+    /// End, such as 17:30; 24:00 is midnight.
+    #[schemars(schema_with = "scalars::time_of_day")]
+    pub to: String,
+    /// What people are told outside of the hours. {time} stands for when they begin. Empty: a text in their language.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 500))]
+    pub text: String,
+}
+
+/// A day of the week.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weekday {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
 }
 
 /// The one channel that a valid connection has.
@@ -166,7 +207,7 @@ pub enum TelegramMode {
     Polling,
 }
 
-/// A chat page.
+/// A chat page, and the same chat on other sites: `<script src="…/chat/widget.js" data-chat="…">`.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct WebChat {
@@ -176,11 +217,24 @@ pub struct WebChat {
     /// What the page shows before the first message.
     #[schemars(length(max = 500))]
     pub greeting: String,
+    /// Sites that may have the chat on their pages, such as https://www.example.com. The chat page itself needs no entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "scalars::origins")]
+    pub allowed_origins: Vec<String>,
+    /// A secret with which such a site signs who its visitor is: HMAC-SHA-256 over the user's id, in hexadecimal. Absent:
+    /// nobody can say who a visitor is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_secret_ref: Option<SecretKeyRef>,
 }
 
 impl Default for WebChat {
     fn default() -> Self {
-        Self { title: "Chat".to_owned(), greeting: String::new() }
+        Self {
+            title: "Chat".to_owned(),
+            greeting: String::new(),
+            allowed_origins: Vec::new(),
+            identity_secret_ref: None,
+        }
     }
 }
 

@@ -17,14 +17,14 @@ mod refs;
 mod scalars;
 mod tenant;
 
-pub use agent::{Agent, AgentSpec, AgentStatus, Isolation, Memory, ModelEntry};
+pub use agent::{Agent, AgentSpec, AgentState, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
-    Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack, Telegram,
-    TelegramMode, WebChat, WhatsApp, WhatsAppTemplate,
+    BusinessHours, Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack,
+    Telegram, TelegramMode, WebChat, Weekday, WhatsApp, WhatsAppTemplate,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};
-pub use egress::{EgressDestination, REFUSED_BLOCKS};
+pub use egress::EgressDestination;
 pub use llm_provider::{
     AllowedTenants, Anthropic, Endpoint, LLMProvider, LLMProviderSpec, LLMProviderStatus, ModelPrice, OpenAi,
     Scripted, ScriptedRule,

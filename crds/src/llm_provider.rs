@@ -50,6 +50,11 @@ pub struct LLMProviderSpec {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub models: Vec<String>,
+    /// Those of the models that see pictures. The others are told in words that there was one. Absent: all with `anthropic`,
+    /// none with the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::model_names")]
+    pub image_models: Option<Vec<String>>,
     /// How long one try may take until the first byte of the answer.
     #[serde(default = "default_timeout_seconds")]
     #[schemars(with = "i32", range(min = 1, max = 120))]

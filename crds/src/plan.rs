@@ -60,6 +60,11 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i64>", range(min = 0, max = 1_000_000_000_000_u64))]
     pub tokens_per_month: Option<u64>,
+    /// Messages that all channels of the tenant together take in a minute. A minute's worth may come at once. Who is above
+    /// it is told once when it resets, and the message is not taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i32>", range(min = 1, max = 1_000_000))]
+    pub messages_per_minute: Option<u32>,
     /// What these tokens may cost in the month, at the prices that the LLMProviders state, in the installation's currency.
     /// A model without a price costs nothing. Spent money has the same effect as used up tokens.
     #[serde(skip_serializing_if = "Option::is_none")]

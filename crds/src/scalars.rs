@@ -226,6 +226,58 @@ pub(crate) fn base_url(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// A name of the IANA time zone database; whether it is one is checked later.
+pub(crate) fn time_zone(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        64,
+        &[(
+            "self.matches('^[A-Za-z][-+_A-Za-z0-9]*(/[-+_A-Za-z0-9]+)*$')",
+            "write a time zone of the IANA database, such as Europe/Berlin or UTC",
+        )],
+    )
+}
+
+/// Hours and minutes.
+pub(crate) fn time_of_day(_: &mut SchemaGenerator) -> Schema {
+    string(
+        5,
+        5,
+        &[(
+            "self.matches('^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$')",
+            "write hours and minutes with two digits each, such as 09:00",
+        )],
+    )
+}
+
+/// Sites as browsers name them: scheme, host and perhaps port.
+pub(crate) fn origins(_: &mut SchemaGenerator) -> Schema {
+    let origin = string(
+        8,
+        260,
+        &[(
+            "self.matches('^https?://[a-z0-9]([-.a-z0-9]*[a-z0-9])?(:[1-9][0-9]{0,4})?$')",
+            "write scheme and host in lower case, without a path, such as https://www.example.com",
+        )],
+    );
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "items": origin,
+        "x-kubernetes-list-type": "set",
+    })
+}
+
+/// Models of a provider.
+pub(crate) fn model_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 50,
+        "items": {"type": "string", "minLength": 1, "maxLength": 200},
+        "x-kubernetes-list-type": "set",
+    })
+}
+
 /// Names of our namespaced objects become parts of URLs, keys and labels.
 pub(crate) fn name_rule() -> Rule {
     Rule::new("size(self.metadata.name) <= 63 && !self.metadata.name.contains('.')")

@@ -3,9 +3,11 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use konstruct_channels::Settings;
+use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
 use konstruct_telemetry::{Readiness, serve_admin};
@@ -13,7 +15,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Config, Error, serve};
+use crate::{Allowances, Config, Error, serve};
 
 /// Receives messages from channels and sends the replies.
 #[derive(Clone, Debug, ClapArgs)]
@@ -41,6 +43,20 @@ pub struct Args {
     /// Most connections to PostgreSQL.
     #[arg(long, env = "KONSTRUCT_DATABASE_CONNECTIONS", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
     database_connections: u32,
+    /// Where files that people send lie: s3://BUCKET/PREFIX, with endpoint and credentials from AWS_ENDPOINT_URL,
+    /// AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a folder. Without it no files are taken. The ai-gateway
+    /// needs the same.
+    #[arg(long, env = "KONSTRUCT_MEDIA_PLACE")]
+    media_place: Option<String>,
+    /// After how many days files are deleted.
+    #[arg(long, env = "KONSTRUCT_MEDIA_RETENTION_DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    media_retention_days: u32,
+    /// How many proxies of yours stand in front of the gateway and append to X-Forwarded-For. With 0 the limits of
+    /// addresses count who connects, which behind a proxy is that proxy.
+    #[arg(long, env = "KONSTRUCT_TRUSTED_PROXIES", default_value_t = 0)]
+    trusted_proxies: usize,
+    #[command(flatten)]
+    allowances: Allowances,
 }
 
 /// Runs the role until shutdown.
@@ -59,6 +75,10 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         channels: args.channels,
         public_url: args.public_address,
         owner: owner(),
+        allowances: args.allowances,
+        media: args.media_place.as_deref().map(Place::open).transpose()?,
+        media_retention: Duration::from_hours(24) * args.media_retention_days,
+        trusted_proxies: args.trusted_proxies,
     };
     let (served, observed) = tokio::join!(serve(config, shutdown), admin);
     served.and(observed.map_err(Error::Serve))

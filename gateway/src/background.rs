@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::polls;
 use crate::reloader::Record;
+use crate::{partials, retention};
 
 const PING: Duration = Duration::from_secs(1);
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -30,6 +31,8 @@ pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) 
     spawn(app, tasks, |app| async move { app.reloader.run().await });
     spawn(app, tasks, reload);
     spawn(app, tasks, sweep);
+    spawn(app, tasks, partials::listen);
+    spawn(app, tasks, retention::run);
     spawn(app, tasks, polls::run);
     spawn(app, tasks, clean);
     spawn(app, tasks, |app| ping_postgres(app, postgres));
@@ -76,6 +79,7 @@ async fn reload(app: Arc<App>) {
     let mut ticks = every(RELOAD);
     loop {
         ticks.tick().await;
+        app.partials.tidy();
         app.reloader.everything(Record::Changed);
     }
 }

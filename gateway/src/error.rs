@@ -17,6 +17,8 @@ pub enum Error {
     Key(#[from] konstruct_store::KeyError),
     #[error("cannot set up the queue")]
     Queue(#[from] konstruct_queue::Error),
+    #[error("cannot set up the place for files")]
+    Media(#[from] konstruct_media::Error),
     #[error(transparent)]
     Channels(#[from] konstruct_channels::SetUp),
     #[error(transparent)]

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::connection::Connection;
+use crate::manners;
 use crate::refusal::Refusal;
 
 /// The least patient platform waits 3 s. A commit that ends after this is found again as a duplicate when the platform
@@ -21,6 +22,9 @@ pub(crate) async fn take_in(
     connection: &Connection,
     message: &InboundMessage,
 ) -> Result<&'static str, Refusal> {
+    if let Some(outcome) = manners::admit(app, connection, message).await? {
+        return Ok(outcome);
+    }
     let tenant = connection.tenant;
     konstruct_faults::point("intake.before");
     let accepted = stored(connection, app.store.accept(tenant, &connection.snapshot, message)).await;

@@ -24,3 +24,19 @@ pub(crate) static OUTBOX: LazyLock<Counter<2>> = LazyLock::new(|| {
 pub(crate) static SEND: LazyLock<Histogram<1>> = LazyLock::new(|| {
     histogram("konstruct_gateway_send_seconds", "Time of one try to send a reply.", ["channel"], &SECONDS)
 });
+
+pub(crate) static REFUSED: LazyLock<Counter<2>> = LazyLock::new(|| {
+    counter(
+        "konstruct_gateway_rate_limited_total",
+        "Messages above a limit, by what the limit is of.",
+        ["channel", "scope"],
+    )
+});
+
+pub(crate) static LIMITED_ALONE: LazyLock<Counter<0>> = LazyLock::new(|| {
+    counter(
+        "konstruct_gateway_limits_without_redis_total",
+        "Limits that this process decided alone because Redis did not answer in time.",
+        [],
+    )
+});

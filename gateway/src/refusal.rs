@@ -1,5 +1,7 @@
 //! Requests that are not done, each with what to do about it.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +22,20 @@ pub(crate) enum Refusal {
     MessageTooLong {
         characters: usize,
     },
+    /// No token, or one that is forged or has run out.
+    Session,
+    /// A site that is not allowed.
+    Origin,
+    /// A site's signature of its user that is not right.
+    Identity,
+    NoPictures,
+    Picture(konstruct_media::Refused),
+    PictureMissing,
+    /// The text is for the person, in their language.
+    TooMany {
+        message: String,
+        resets_in: Duration,
+    },
     /// PostgreSQL is down, or the configuration is not loaded yet.
     Unavailable,
 }
@@ -37,6 +53,13 @@ impl Refusal {
             Self::NotAuthentic(_) => "invalid_signature",
             Self::InvalidMessage(_) => "invalid_message",
             Self::MessageTooLong { .. } => "message_too_long",
+            Self::Session => "session_invalid",
+            Self::Origin => "origin_not_allowed",
+            Self::Identity => "identity_invalid",
+            Self::NoPictures => "pictures_not_taken",
+            Self::Picture(_) => "picture_refused",
+            Self::PictureMissing => "picture_missing",
+            Self::TooMany { .. } => "rate_limited",
             Self::Unavailable => "unavailable",
         }
     }
@@ -47,8 +70,12 @@ impl Refusal {
             Self::BodyTooLarge | Self::MessageTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyUnreadable | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotAuthentic(_) => StatusCode::UNAUTHORIZED,
-            Self::InvalidMessage(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NotAuthentic(_) | Self::Session => StatusCode::UNAUTHORIZED,
+            Self::Origin | Self::Identity => StatusCode::FORBIDDEN,
+            Self::InvalidMessage(_) | Self::NoPictures | Self::Picture(_) | Self::PictureMissing => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -63,8 +90,21 @@ impl Refusal {
             Self::BodyTooLarge => "the request is larger than 1 MB: send less".to_owned(),
             Self::BodyUnreadable => "the request broke off: send it again".to_owned(),
             Self::TooSlow => "the request took too long: send it again".to_owned(),
-            Self::Malformed(what) => what.clone(),
+            Self::Malformed(what) | Self::TooMany { message: what, .. } => what.clone(),
             Self::NotAuthentic(refused) => refused.to_string(),
+            Self::Session => "the session is not valid or has run out: open a new one at …/sessions".to_owned(),
+            Self::Origin => {
+                "this site may not have the chat: add its address to spec.webChat.allowedOrigins of the ChannelConnection"
+                    .to_owned()
+            }
+            Self::Identity => {
+                "the user is not signed as it must be: send the HMAC-SHA-256 of its id, in hexadecimal, with the secret of \
+                 spec.webChat.identitySecretRef"
+                    .to_owned()
+            }
+            Self::NoPictures => "pictures are not taken here: describe in words what is on it".to_owned(),
+            Self::Picture(refused) => refused.to_string(),
+            Self::PictureMissing => "a picture of the message is not there any more: add it again".to_owned(),
             Self::InvalidMessage(what) => (*what).to_owned(),
             Self::MessageTooLong { characters } => {
                 format!("the message has {characters} characters: send at most {TEXT_MAX}, or several messages")
@@ -82,8 +122,13 @@ impl Refusal {
         )
     }
 
-    const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Unavailable | Self::BodyUnreadable | Self::TooSlow)
+    /// After how many seconds the same request again may fare better.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Unavailable | Self::BodyUnreadable | Self::TooSlow => Some(5),
+            Self::TooMany { resets_in, .. } => Some(resets_in.as_secs() + 1),
+            _ => None,
+        }
     }
 }
 
@@ -103,8 +148,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Json(json!({ "error": { "code": self.code(), "message": self.message() } }));
         let mut response = (self.status(), body).into_response();
-        if self.is_temporary() {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }
         response
     }

@@ -89,7 +89,7 @@ impl Routes {
 mod tests {
     use konstruct_domain::revision::Revision;
     use konstruct_domain::snapshot::{
-        ChannelSnapshot, ConnectionSnapshot, SecretField, SecretVersion, SlackSnapshot,
+        ChannelSnapshot, ConnectionSnapshot, Manners, SecretField, SecretVersion, SlackSnapshot,
     };
     use konstruct_store::Versioned;
 
@@ -107,6 +107,7 @@ mod tests {
                 signing_secret: own_app.then(|| secret(SecretField::SlackSigningSecret)),
             }),
             pause: None,
+            manners: Manners::default(),
         };
         let revision = Revision::of(&snapshot).unwrap();
         Arc::new(Connection::new(tenant, Versioned { name: name.to_owned(), revision, snapshot }))

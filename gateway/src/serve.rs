@@ -1,23 +1,29 @@
 //! Puts the parts together and takes them apart again.
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use futures::future::BoxFuture;
 use konstruct_channels::{Adapters, Settings};
+use konstruct_media::Place;
 use konstruct_queue::Bus;
+use konstruct_queue::limit::Limiter;
 use konstruct_store::Store;
 use konstruct_telemetry::Readiness;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::credentials::Credentials;
+use crate::manners::{Allowances, Told};
 use crate::outbox::Outbox;
+use crate::partials::Partials;
 use crate::registry::Registry;
 use crate::reloader::Reloader;
 use crate::wakes::Wakes;
@@ -26,6 +32,9 @@ use crate::{Error, background, routes};
 /// How long unfinished requests and sends may take after the wish to stop. What is not finished then is in doubt, and
 /// the next gateway asks the platform.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// Pictures that are decoded at one time.
+const DECODERS: usize = 2;
 
 /// Ready-made parts.
 pub struct Config {
@@ -39,6 +48,13 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Names this process on the rows that it leases.
     pub owner: String,
+    pub allowances: Allowances,
+    /// Where files lie. None: no files are taken.
+    pub media: Option<Place>,
+    /// How long they are kept.
+    pub media_retention: Duration,
+    /// How many proxies of ours stand in front and append to X-Forwarded-For.
+    pub trusted_proxies: usize,
 }
 
 /// Serves until shutdown, then finishes what has begun.
@@ -75,6 +91,14 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
     );
     let app = Arc::new(App {
         store: config.store,
+        limiter: Limiter::new(config.bus.clone()),
+        allowances: config.allowances,
+        told: Told::default(),
+        partials: Partials::default(),
+        media: config.media,
+        media_retention: config.media_retention,
+        decoders: Semaphore::new(DECODERS),
+        trusted_proxies: config.trusted_proxies,
         bus: config.bus,
         adapters,
         credentials,
@@ -89,9 +113,10 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
 
     // An event of a stream must not wait for the browser's acknowledgement of the one before.
     let listener = config.listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let server = axum::serve(listener, routes::router(app))
-        .with_graceful_shutdown(shutdown.clone().cancelled_owned())
-        .into_future();
+    let server =
+        axum::serve(listener, routes::router(app).into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
+            .into_future();
     tokio::pin!(server);
     let ended = tokio::select! {
         ended = &mut server => ended,

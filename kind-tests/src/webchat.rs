@@ -15,6 +15,7 @@ pub struct Conversation<'a> {
     gateway: &'a Forward,
     http: reqwest::Client,
     path: String,
+    token: String,
     seen: i64,
 }
 
@@ -22,17 +23,17 @@ impl<'a> Conversation<'a> {
     pub async fn start(gateway: &'a Forward, chat_path: &str) -> Result<Self> {
         let http = reqwest::Client::new();
         let response =
-            http.post(gateway.url(&format!("{chat_path}/conversations"))).send().await?.error_for_status()?;
+            http.post(gateway.url(&format!("{chat_path}/sessions"))).send().await?.error_for_status()?;
         let started: Value = response.json().await?;
-        let token = started["conversation"].as_str().context("no conversation token")?;
-        Ok(Self { gateway, http, path: format!("{chat_path}/conversations/{token}"), seen: 0 })
+        let token = started["token"].as_str().context("no session token")?.to_owned();
+        Ok(Self { gateway, http, path: chat_path.to_owned(), token, seen: 0 })
     }
 
     /// Posts a message and waits for the employee's next line.
     pub async fn ask(&mut self, text: &str, within: Duration) -> Result<String> {
         let message = json!({"text": text, "id": Uuid::new_v4()});
         let url = self.gateway.url(&format!("{}/messages", self.path));
-        let status = self.http.post(url).json(&message).send().await?.status();
+        let status = self.http.post(url).bearer_auth(&self.token).json(&message).send().await?.status();
         ensure!(status.as_u16() == 202, "the gateway answered a chat message with {status}");
         tokio::time::timeout(within, self.next_line())
             .await
@@ -44,6 +45,7 @@ impl<'a> Conversation<'a> {
         let response = self
             .http
             .get(url)
+            .bearer_auth(&self.token)
             .header("Last-Event-ID", self.seen.to_string())
             .send()
             .await?

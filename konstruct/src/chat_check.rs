@@ -82,16 +82,16 @@ fn page(gateway: &reqwest::Url, connection: &ChannelConnection) -> Result<String
 async fn ask(page: &str, message: &str) -> Result<String> {
     let http = reqwest::Client::builder().no_proxy().build().context("cannot set up HTTP")?;
     let started =
-        http.post(format!("{page}/conversations")).send().await.context("the gateway does not answer")?;
+        http.post(format!("{page}/sessions")).send().await.context("the gateway does not answer")?;
     ensure!(started.status().is_success(), "starting a conversation was answered with {}", started.status());
     let started: Value =
         started.json().await.context("starting a conversation was not answered with JSON")?;
-    let token = started["conversation"].as_str().context("no conversation was started")?;
-    let conversation = format!("{page}/conversations/{token}");
+    let token = started["token"].as_str().context("no conversation was started")?;
     let body = json!({ "id": Uuid::new_v4(), "text": message });
-    let said = http.post(format!("{conversation}/messages")).json(&body).send().await?;
+    let said = http.post(format!("{page}/messages")).bearer_auth(token).json(&body).send().await?;
     ensure!(said.status().is_success(), "the message was answered with {}", said.status());
-    let mut events = http.get(format!("{conversation}/events")).send().await?.error_for_status()?;
+    let mut events =
+        http.get(format!("{page}/events")).bearer_auth(token).send().await?.error_for_status()?;
     let mut received = Vec::new();
     while let Some(bytes) = events.chunk().await.context("the stream of replies broke")? {
         received.extend_from_slice(&bytes);

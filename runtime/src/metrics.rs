@@ -65,7 +65,9 @@ pub(crate) fn observe_wait(claim: &Claim) {
 
 /// Creates them all, so that a scrape shows the zeroes of what has not happened yet.
 pub(crate) fn register() {
-    for outcome in ["answered", "empty", "model_unavailable", "parked", "retried", "released", "lease_lost"] {
+    for outcome in
+        ["answered", "empty", "model_unavailable", "parked", "retried", "released", "lease_lost", "paused"]
+    {
         TURNS.add([outcome], 0);
     }
     RUNNING_TURNS.add([], 0.0);

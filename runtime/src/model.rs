@@ -1,6 +1,7 @@
 //! The client for the ai-gateway.
 
 mod failure;
+mod stream;
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -15,8 +16,9 @@ pub(crate) use failure::{Unavailable, available};
 
 use crate::backoff::jittered;
 use crate::health::Health;
+use crate::partial::Shown;
 use crate::token::TokenSource;
-use crate::wire::{ErrorBody, Message, Request, Response as Completion};
+use crate::wire::{ErrorBody, Message, Request, Response as Completion, StreamOptions};
 use crate::{Error, Timing};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,20 +64,32 @@ impl ModelClient {
         Ok(Self { http, endpoint, token, timing, health, down: watch::Sender::new(false) })
     }
 
-    /// Asks the agent's chain of `chain` models. Goes on trying for a while when the ai-gateway itself does not work.
+    /// Asks the agent's chain of `chain` models. Goes on trying for a while when the ai-gateway itself does not work. What
+    /// is shown is streamed at the first try; a further one has its answer in one piece, which falls back to the next model
+    /// until it is complete.
     pub(crate) async fn ask(
         &self,
         agent: &AgentName,
         chain: usize,
         messages: &[Message],
+        mut shown: Option<Shown>,
     ) -> Result<Answer, Unavailable> {
-        let request = Request { model: format!("agent/{agent}"), messages, stream: false };
+        let mut request = Request {
+            model: format!("agent/{agent}"),
+            messages,
+            stream: shown.is_some(),
+            stream_options: shown.as_ref().map(|_| StreamOptions { include_usage: true }),
+        };
         let limit = TIME_PER_MODEL * u32::try_from(chain.max(1)).unwrap_or(1);
         let started = Instant::now();
         let mut pause = self.timing.model_retry;
         let mut refused_before = false;
         loop {
-            let outcome = self.try_once(&request, limit).await;
+            let outcome = self.try_once(&request, limit, shown.as_ref()).await;
+            if let Some(shown) = shown.take().filter(|_| outcome.is_err()) {
+                shown.clear();
+                (request.stream, request.stream_options) = (false, None);
+            }
             self.note(outcome.as_ref().err());
             let Err(failure) = outcome else { return outcome };
             let worth_it = match failure {
@@ -91,10 +105,18 @@ impl ModelClient {
         }
     }
 
-    async fn try_once(&self, request: &Request<'_>, limit: Duration) -> Result<Answer, Unavailable> {
+    async fn try_once(
+        &self,
+        request: &Request<'_>,
+        limit: Duration,
+        shown: Option<&Shown>,
+    ) -> Result<Answer, Unavailable> {
         let sent = self.authorized().await?.json(request).timeout(limit).send().await;
         let response = sent.map_err(|error| Unavailable::unreachable(&error))?;
         let status = response.status();
+        if let Some(shown) = shown.filter(|_| status.is_success()) {
+            return stream::read(response, shown).await;
+        }
         let body = read(response).await?;
         if !status.is_success() {
             return Err(refusal(status, &body));

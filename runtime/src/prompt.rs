@@ -25,7 +25,7 @@ pub(crate) fn prompt(
     let pending: Vec<&str> = pending.iter().map(|message| message.text.as_str()).collect();
     let asked = newest(&pending, BUDGET);
     let room = BUDGET.saturating_sub(asked.iter().map(|text| text.chars().count()).sum());
-    let mut messages = vec![Message { role: Role::System, content: system(tenant, agent) }];
+    let mut messages = vec![Message::new(Role::System, system(tenant, agent))];
     for line in fitting(window, room) {
         push(&mut messages, role(line.speaker), &line.text);
     }
@@ -73,7 +73,7 @@ fn push(messages: &mut Vec<Message>, role: Role, text: &str) {
             last.content.push_str(text);
         }
         Some(last) if last.role == Role::System && role == Role::Assistant => {}
-        _ => messages.push(Message { role, content: text.to_owned() }),
+        _ => messages.push(Message::new(role, text)),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::backoff::jittered;
 use crate::model::{Answer, Unavailable, available};
 use crate::prompt::prompt;
 use crate::worker::Worker;
-use crate::{lease, metrics, reply, settle, window};
+use crate::{hold, lease, metrics, partial, pictures, reply, settle, window};
 
 /// A turn that fails this often for reasons of our own is parked.
 const ATTEMPTS: u32 = 5;
@@ -50,6 +50,8 @@ pub(crate) enum Failed {
         "the runtime stopped in the middle of each of {ATTEMPTS} attempts: see its log and its memory limit"
     )]
     TooManyAttempts,
+    #[error("agent {0:?} is paused")]
+    Paused(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,21 +76,27 @@ pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
     konstruct_faults::point("turn.thought");
     match thought {
         Ok(draft) => settle::commit(&worker, &claim, draft).await,
+        Err(Failed::Paused(_)) => hold::hold(&worker, &claim).await,
         Err(failed) => retry_or_park(&worker, &claim, started, &failed).await,
     }
 }
 
-async fn think(worker: &Worker, claim: &Claim, started: Instant) -> Result<Draft, Failed> {
+async fn think(worker: &Arc<Worker>, claim: &Claim, started: Instant) -> Result<Draft, Failed> {
     if claim.attempt > ATTEMPTS {
         return Err(Failed::TooManyAttempts);
     }
     let employee = worker.agents.employee(&claim.agent).await?;
     let employee = employee.ok_or_else(|| Failed::UnknownAgent(claim.agent.to_string()))?;
     let agent = &employee.agent.snapshot;
+    if agent.paused {
+        return Err(Failed::Paused(claim.agent.to_string()));
+    }
     let lines = window::load(worker, claim, agent.window_messages).await?;
-    let messages = prompt(&employee.tenant.snapshot, agent, &lines, &claim.messages);
+    let mut messages = prompt(&employee.tenant.snapshot, agent, &lines, &claim.messages);
+    pictures::attach(&mut messages, pictures::load(worker, claim).await?);
+    let shown = partial::show(worker, claim, &employee).await;
     let asked = Instant::now();
-    let answer = worker.model.ask(&claim.agent, agent.models.len(), &messages).await;
+    let answer = worker.model.ask(&claim.agent, agent.models.len(), &messages, shown).await;
     let model_time = asked.elapsed();
     metrics::MODEL_SECONDS_TAKEN.observe_duration([], model_time);
     let mut draft = match answer {

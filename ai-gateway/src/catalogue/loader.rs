@@ -24,10 +24,22 @@ const CONCURRENT_READS: usize = 4;
 /// Between two looks that callers cause who miss something.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Who asks providers. What a tenant wrote must not lead into the platform's own network.
+pub(crate) struct Clients {
+    pub(crate) platform: HttpClient,
+    pub(crate) tenants: HttpClient,
+}
+
+impl Clients {
+    fn of(&self, owner: TenantId) -> &HttpClient {
+        if owner == TenantId::PLATFORM { &self.platform } else { &self.tenants }
+    }
+}
+
 pub(crate) struct Loader {
     store: Store,
     bus: Bus,
-    http: HttpClient,
+    http: Clients,
     allow_scripted: bool,
     health: Health,
     catalogue: Catalogue,
@@ -36,13 +48,7 @@ pub(crate) struct Loader {
 }
 
 impl Loader {
-    pub(crate) fn new(
-        store: Store,
-        bus: Bus,
-        http: HttpClient,
-        allow_scripted: bool,
-        health: Health,
-    ) -> Self {
+    pub(crate) fn new(store: Store, bus: Bus, http: Clients, allow_scripted: bool, health: Health) -> Self {
         let (catalogue, writing) = (Catalogue::default(), Mutex::default());
         Self { store, bus, http, allow_scripted, health, catalogue, writing }
     }
@@ -153,7 +159,8 @@ impl Loader {
             let provider = match same {
                 Some(same) => Arc::clone(same),
                 None => Arc::new(
-                    LoadedProvider::load(owner, head, &self.store, &self.http, self.allow_scripted).await?,
+                    LoadedProvider::load(owner, head, &self.store, self.http.of(owner), self.allow_scripted)
+                        .await?,
                 ),
             };
             providers.insert(name, provider);

@@ -18,7 +18,7 @@ use konstruct_store::TenantRecord;
 
 use crate::allowance::Allowance;
 
-pub(crate) use loader::Loader;
+pub(crate) use loader::{Clients, Loader};
 pub(crate) use provider::{LoadedProvider, Unusable};
 pub(crate) use sync::follow;
 

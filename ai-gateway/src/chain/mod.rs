@@ -24,6 +24,7 @@ use crate::catalogue::{Catalogue, LoadedProvider, Tenant};
 use crate::health::Health;
 use crate::meter::{Ended, Meter, Tally};
 use crate::metrics::FIRST_OUTPUT_SECONDS;
+use crate::pictures::Pictures;
 
 /// For the whole chain, the answer included. A runtime waits four minutes for a chain of one: it should hear our
 /// reasons before it gives up.
@@ -50,6 +51,7 @@ pub(crate) struct Question<'a> {
     pub(crate) tenant: &'a Tenant,
     pub(crate) agent: &'a Arc<AgentSnapshot>,
     pub(crate) request: &'a ChatRequest,
+    pub(crate) pictures: &'a Pictures,
     pub(crate) until: Until,
 }
 
@@ -107,7 +109,9 @@ impl Chain {
         callable: &Provider,
         deadline: Deadline,
     ) -> Result<ChunkStream, Error> {
-        let Question { tenant, agent, request, until } = question;
+        let Question { tenant, agent, request, pictures, until } = question;
+        let sees = provider.snapshot.image_models.contains(&choice.model);
+        let prepared = pictures.prepared(request, sees);
         let type_name = callable.type_name();
         let mut tally = Tally::new(
             &self.meter,
@@ -120,7 +124,7 @@ impl Chain {
         );
         let started = Instant::now();
         let begun = timeout_at(deadline, async {
-            let mut rest = callable.stream(call(question, choice, provider.wait())).await?;
+            let mut rest = callable.stream(call(question, &prepared, choice, provider.wait())).await?;
             let mut first = Vec::new();
             while let Some(chunk) = rest.next().await {
                 let chunk = chunk?;
@@ -189,8 +193,13 @@ fn resolve(
 }
 
 /// The agent's limits bind the caller: a request may ask for less, not for more.
-fn call<'a>(question: Question<'a>, choice: &'a ModelChoice, wait: Duration) -> Call<'a> {
-    let Question { agent, request, .. } = question;
+fn call<'a>(
+    question: Question<'a>,
+    request: &'a ChatRequest,
+    choice: &'a ModelChoice,
+    wait: Duration,
+) -> Call<'a> {
+    let agent = question.agent;
     let asked = request.max_output_tokens().unwrap_or(choice.max_output_tokens);
     Call {
         request,

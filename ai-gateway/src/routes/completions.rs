@@ -20,6 +20,7 @@ use crate::budget::{Refused, Reservation};
 use crate::catalogue::Tenant;
 use crate::chain::{Failure, Question, Until, highest_cost};
 use crate::metrics::{REQUEST_SECONDS, REQUESTS};
+use crate::pictures::Pictures;
 
 /// How long a body may take to arrive.
 const BODY_LIMIT: Duration = Duration::from_secs(15);
@@ -112,7 +113,8 @@ async fn answer(
     place.keep(within_budget(app, tenant, agent, request).await?);
     let streamed = request.stream == Some(true);
     let until = if streamed { Until::Begun } else { Until::Complete };
-    let question = Question { tenant, agent, request, until };
+    let pictures = Pictures::load(app.media.as_ref(), tenant.record.id, request).await;
+    let question = Question { tenant, agent, request, pictures: &pictures, until };
     let answer = app.chain.ask(question, app.loader.catalogue()).await.map_err(Refusal::Failure)?;
     let heading = Heading::of(&answer);
     if streamed {

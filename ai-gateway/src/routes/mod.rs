@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use konstruct_media::Place;
 use konstruct_store::Store;
 
 use crate::admission::Admission;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) admission: Admission,
     pub(crate) budgets: Arc<Budgets>,
     pub(crate) store: Store,
+    pub(crate) media: Option<Place>,
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -72,6 +72,9 @@ impl Setup {
             readiness: readiness.clone(),
             identity: self.identity.unwrap_or_else(|| Identity::Local(tokens.clone())),
             allow_scripted: self.allow_scripted,
+            media: None,
+            // Where the doubles are.
+            provider_networks: vec!["127.0.0.0/8".parse().unwrap()],
         };
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
@@ -140,6 +143,7 @@ pub(crate) fn provider(name: &str, endpoint: ProviderEndpoint) -> ProviderSnapsh
         name: name.parse().unwrap(),
         endpoint,
         models: vec![MODEL.into()],
+        image_models: Vec::new(),
         timeout_seconds: 1,
         allowed_tenants: AllowedTenants::None,
         prices: BTreeMap::new(),
@@ -219,6 +223,7 @@ impl World {
             models,
             window_messages: 30,
             dedicated: false,
+            paused: false,
         };
         patiently(async || self.operator.publish(tenant.id(), Kind::Agent, name, &snapshot, &[]).await).await;
         self.bus.publish(Signal::Config(tenant.id())).await;

@@ -1,6 +1,6 @@
 //! From a valid agent to its snapshot. Pure.
 
-use konstruct_crds::{AgentSpec, Isolation, Memory};
+use konstruct_crds::{AgentSpec, AgentState, Isolation, Memory};
 use konstruct_domain::snapshot::AgentSnapshot;
 
 use super::validate::Validated;
@@ -17,6 +17,7 @@ pub fn snapshot(agent: &Validated) -> AgentSnapshot {
         models: _,
         memory,
         isolation,
+        state,
     } = &agent.spec;
     let Memory { window_messages } = memory;
     AgentSnapshot {
@@ -28,5 +29,6 @@ pub fn snapshot(agent: &Validated) -> AgentSnapshot {
         models: agent.models.clone(),
         window_messages: *window_messages,
         dedicated: *isolation == Isolation::Dedicated,
+        paused: *state == AgentState::Paused,
     }
 }

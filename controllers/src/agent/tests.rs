@@ -72,6 +72,10 @@ fn every_field_of_an_agent_lands_in_its_snapshot() {
         ("Ada", "support", "calm", "help")
     );
     assert_eq!(snapshot.window_messages, 12);
+    assert!(!snapshot.paused);
+    let mut paused = full();
+    paused["state"] = json!("Paused");
+    assert!(build::snapshot(&validate::validate(&agent(paused), &world()).unwrap()).paused);
     let choice = |provider: &str, owner, model: &str, max_output_tokens, temperature_milli| ModelChoice {
         provider: provider.parse().unwrap(),
         owner,

@@ -13,6 +13,7 @@ pub fn snapshot(connection: &Validated) -> ConnectionSnapshot {
         public_id: connection.public_id.clone(),
         channel: connection.channel.snapshot.clone(),
         pause: connection.pause.clone(),
+        manners: connection.manners.clone(),
     }
 }
 

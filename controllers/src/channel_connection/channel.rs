@@ -2,10 +2,11 @@
 
 mod slack;
 mod telegram;
+mod webchat;
 mod whatsapp;
 
-use konstruct_crds::{Channel, ChannelConnectionSpec, Reason, SecretKeyRef, WebChat};
-use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, WebChatSnapshot};
+use konstruct_crds::{Channel, ChannelConnectionSpec, Reason, SecretKeyRef};
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
 
 use super::dereference::Dereferenced;
 use crate::Problem;
@@ -26,7 +27,8 @@ pub fn secret_refs(spec: &ChannelConnectionSpec) -> Vec<SecretRef<'_>> {
         Some(Channel::Slack(slack)) => slack::secret_refs(slack),
         Some(Channel::WhatsApp(number)) => whatsapp::secret_refs(number),
         Some(Channel::Telegram(bot)) => telegram::secret_refs(bot),
-        Some(Channel::WebChat(_)) | None => Vec::new(),
+        Some(Channel::WebChat(chat)) => webchat::secret_refs(chat),
+        None => Vec::new(),
     }
 }
 
@@ -51,10 +53,7 @@ pub(super) fn validate(
             );
             None
         }
-        Some(Channel::WebChat(WebChat { title, greeting })) => {
-            let chat = WebChatSnapshot { title: title.clone(), greeting: greeting.clone() };
-            Some(ChannelSnapshot::WebChat(chat))
-        }
+        Some(Channel::WebChat(chat)) => Some(webchat::validate(chat, &mut check)),
         Some(Channel::Slack(slack)) => slack::validate(slack, &mut check),
         Some(Channel::WhatsApp(number)) => whatsapp::validate(number, &mut check),
         Some(Channel::Telegram(bot)) => telegram::validate(bot, &mut check),

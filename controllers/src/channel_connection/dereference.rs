@@ -1,7 +1,7 @@
 //! What a ChannelConnection refers to: its Agent, its Secrets, and who else wants the same account.
 
 use konstruct_crds::conditions::ResourceStatus;
-use konstruct_crds::{ChannelConnection, Tenant, TenantState};
+use konstruct_crds::{Agent, ChannelConnection, Tenant, TenantState};
 use konstruct_domain::snapshot::{Pause, SecretField};
 use kube::ResourceExt;
 
@@ -26,8 +26,10 @@ pub struct Dereferenced {
     pub rival: Option<Rival>,
     /// The tenant's limit, if older connections fill it.
     pub over_limit: Option<u16>,
-    /// Present while the tenant is suspended.
+    /// Present while the tenant is suspended or the agent paused.
     pub pause: Option<Pause>,
+    /// Of the tenant: how many messages all its connections take.
+    pub messages_per_minute: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub(super) async fn dereference(
 ) -> Result<Dereferenced, Error> {
     let keyring = context.store.keyring();
     let namespace = tenant.namespace();
-    let limit = context.entitlement(tenant).and_then(|entitlement| entitlement.limits.channels);
+    let limits = context.entitlement(tenant).map(|entitlement| entitlement.limits).unwrap_or_default();
     let mut found = Vec::new();
     for SecretRef { field, reference, .. } in secret_refs(&connection.spec) {
         let lookup = secrets::read(&context.client, keyring, &namespace, field, reference).await?;
@@ -68,9 +70,18 @@ pub(super) async fn dereference(
             .and_then(|agent| agent.spec.business_function.clone()),
         secrets: found,
         rival: rival(context, connection),
-        over_limit: over_limit(connection, limit, || context.caches.connections.in_namespace(&namespace)),
-        pause: context.caches.tenants.get("", &tenant.name).and_then(|tenant| pause(&tenant)),
+        over_limit: over_limit(connection, limits.channels, || {
+            context.caches.connections.in_namespace(&namespace)
+        }),
+        pause: pause_of(context, &namespace, tenant, &connection.spec.agent),
+        messages_per_minute: limits.messages_per_minute,
     })
+}
+
+fn pause_of(context: &Context, namespace: &str, tenant: &TenantRef, agent: &str) -> Option<Pause> {
+    let tenant = context.caches.tenants.get("", &tenant.name)?;
+    pause(&tenant)
+        .or_else(|| agent_pause(&*context.caches.agents.get(namespace, agent)?, &tenant.spec.display_name))
 }
 
 /// What senders are told while the tenant is suspended. An edit of the Tenant in between is told anew.
@@ -78,9 +89,21 @@ pub fn pause(tenant: &Tenant) -> Option<Pause> {
     (tenant.spec.state == TenantState::Suspended).then(|| Pause {
         id: tenant.metadata.generation.unwrap_or(0).to_string(),
         notice: format!(
-            "Thank you for your message. The assistant of {} is paused at the moment. Your message is kept, and you \
+            "Thank you for your message. The AI assistant of {} is paused at the moment. Your message is kept, and you \
              get an answer here when it is back.",
             tenant.spec.display_name
+        ),
+    })
+}
+
+/// What senders are told while the agent is paused.
+pub fn agent_pause(agent: &Agent, company: &str) -> Option<Pause> {
+    (agent.spec.state == konstruct_crds::AgentState::Paused).then(|| Pause {
+        id: format!("agent-{}", agent.metadata.generation.unwrap_or(0)),
+        notice: format!(
+            "Thank you for your message. {}, an AI employee of {}, is paused at the moment. Your message is kept, and you \
+             get an answer here later.",
+            agent.spec.display_name, company
         ),
     })
 }

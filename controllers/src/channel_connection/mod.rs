@@ -4,6 +4,7 @@ mod apply;
 pub mod build;
 mod channel;
 pub mod dereference;
+mod hours;
 mod status;
 pub mod validate;
 

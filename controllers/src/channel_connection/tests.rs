@@ -47,6 +47,7 @@ fn world() -> Dereferenced {
         rival: None,
         over_limit: None,
         pause: None,
+        messages_per_minute: None,
     }
 }
 
@@ -92,6 +93,55 @@ fn a_web_chat_needs_no_secret_and_claims_no_account() {
     assert_eq!((chat.title.as_str(), chat.greeting.as_str()), ("Help", "Hello"));
     assert_eq!((valid.account(), build::chat_path(&valid).as_deref()), (None, Some("/chat/0123")));
     assert!(build::secrets(&valid).is_empty());
+}
+
+#[test]
+fn a_web_chat_for_other_sites_in_business_hours_and_within_limits() {
+    let spec = json!({
+        "agent": "ada",
+        "webChat": {
+            "allowedOrigins": ["https://www.example.com"],
+            "identitySecretRef": {"name": "s", "key": "key"},
+        },
+        "businessHours": {"timeZone": "Europe/Berlin", "days": ["Mon"], "from": "09:00", "to": "17:00"},
+    });
+    let signed = |value| Dereferenced {
+        secrets: vec![(SecretField::WebChatIdentity, secret(SecretField::WebChatIdentity, value))],
+        messages_per_minute: Some(60),
+        ..world()
+    };
+    let valid = validate::validate(&connection(spec.clone()), &signed("0123456789abcdef")).unwrap();
+    let snapshot = build::snapshot(&valid);
+    let ChannelSnapshot::WebChat(chat) = &snapshot.channel else { panic!() };
+    assert_eq!(chat.allowed_origins, ["https://www.example.com"]);
+    assert_eq!(chat.identity_secret.as_ref().unwrap().field, SecretField::WebChatIdentity);
+    assert_eq!(build::secrets(&valid).len(), 1);
+    assert_eq!(snapshot.manners.messages_per_minute, Some(60));
+    assert_eq!(snapshot.manners.hours.as_ref().unwrap().time_zone, "Europe/Berlin");
+
+    let field = "spec.webChat.identitySecretRef".to_owned();
+    assert_eq!(problems(spec.clone(), &signed("short")), [(Reason::InvalidSecret, field)]);
+    let mut elsewhere = spec;
+    elsewhere["businessHours"]["timeZone"] = json!("Europe/Atlantis");
+    assert_eq!(
+        problems(elsewhere, &signed("0123456789abcdef")),
+        [(Reason::InvalidSpec, "spec.businessHours.timeZone".to_owned())]
+    );
+}
+
+#[test]
+fn who_writes_to_a_paused_agent_is_told_by_whose_ai_it_is() {
+    let agent = |state: &str| -> konstruct_crds::Agent {
+        serde_json::from_value(json!({
+            "metadata": {"name": "ada", "generation": 4},
+            "spec": {"displayName": "Ada", "models": [{"provider": "p", "model": "m"}], "state": state},
+        }))
+        .unwrap()
+    };
+    assert_eq!(super::dereference::agent_pause(&agent("Active"), "Acme"), None);
+    let pause = super::dereference::agent_pause(&agent("Paused"), "Acme").unwrap();
+    assert_eq!(pause.id, "agent-4");
+    assert!(pause.notice.contains("Ada, an AI employee of Acme, is paused"), "{}", pause.notice);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use konstruct_crds::{ChannelConnection, Reason};
 use konstruct_domain::ids::{AgentName, ConnectionName};
-use konstruct_domain::snapshot::Pause;
+use konstruct_domain::snapshot::{Manners, Pause};
 use kube::ResourceExt;
 
 use super::channel::{self, ValidChannel};
 use super::dereference::{AgentState, Dereferenced, Rival};
+use super::hours;
 use crate::Problem;
 
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct Validated {
     pub(super) public_id: String,
     pub(super) channel: ValidChannel,
     pub(super) pause: Option<Pause>,
+    pub(super) manners: Manners,
 }
 
 impl Validated {
@@ -39,11 +41,14 @@ pub fn validate(connection: &ChannelConnection, found: &Dereferenced) -> Result<
     problems.extend(agent_problem(&connection.spec.agent, found.agent));
     problems.extend(found.over_limit.map(|limit| Problem::too_many("channel connections", limit)));
     problems.extend(found.rival.as_ref().map(|rival| account_problem(connection, rival)));
+    let hours = connection.spec.business_hours.as_ref().map(hours::validate).transpose();
+    let hours = hours.map_err(|problem| problems.push(problem)).ok().flatten();
+    let manners = Manners { messages_per_minute: found.messages_per_minute, hours };
     let channel = channel::validate(&connection.spec, found).map_err(|more| problems.extend(more)).ok();
     match (name, agent, channel) {
         (Ok(name), Ok(agent), Some(channel)) if problems.is_empty() => {
             let (public_id, pause) = (found.public_id.clone(), found.pause.clone());
-            Ok(Validated { name, agent, public_id, channel, pause })
+            Ok(Validated { name, agent, public_id, channel, pause, manners })
         }
         _ => Err(problems),
     }

@@ -111,6 +111,11 @@ pub fn starts_with(secret: &ResolvedSecret, prefix: &str) -> bool {
     secret.value.expose_secret().starts_with(prefix)
 }
 
+/// Whether the value has that many characters.
+pub fn has_length(secret: &ResolvedSecret, min: usize) -> bool {
+    secret.value.expose_secret().len() >= min
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

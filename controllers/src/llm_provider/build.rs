@@ -21,6 +21,7 @@ pub fn snapshot(provider: &Validated) -> ProviderSnapshot {
         name: provider.name.clone(),
         endpoint,
         models: provider.models.clone(),
+        image_models: provider.image_models.clone(),
         timeout_seconds: provider.timeout_seconds,
         allowed_tenants: provider.allowed_tenants.clone(),
         prices: provider.prices.clone(),

@@ -51,6 +51,13 @@ fn every_field_of_a_provider_lands_in_its_snapshot() {
     let snapshot = build::snapshot(&valid);
     assert_eq!(snapshot.name.as_str(), "main");
     assert_eq!(snapshot.models, ["claude-1", "claude-2"]);
+    assert_eq!(snapshot.image_models, ["claude-1", "claude-2"], "all of Anthropic's see");
+    let mut one = anthropic();
+    one["imageModels"] = json!(["claude-2"]);
+    let seeing = build::snapshot(&validated(one.clone(), false, Some(key("sk-1"))).unwrap());
+    assert_eq!(seeing.image_models, ["claude-2"]);
+    one["imageModels"] = json!(["claude-2", "claude-9"]);
+    assert_eq!(problems(one, Some(key("sk-1"))), [(Reason::InvalidSpec, "spec.imageModels[1]".to_owned())]);
     assert_eq!(snapshot.timeout_seconds, 7);
     let ProviderEndpoint::Anthropic { base_url, api_key } = &snapshot.endpoint else {
         panic!("{snapshot:?}")

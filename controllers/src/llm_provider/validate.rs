@@ -22,6 +22,7 @@ pub struct Validated {
     pub(super) name: ProviderName,
     pub(super) endpoint: ValidEndpoint,
     pub(super) models: Vec<String>,
+    pub(super) image_models: Vec<String>,
     pub(super) timeout_seconds: u16,
     pub(super) allowed_tenants: AllowedTenants,
     pub(super) prices: BTreeMap<String, Price>,
@@ -52,17 +53,41 @@ pub fn validate(provider: &LLMProvider, found: &Dereferenced) -> Result<Validate
     if spec.models.is_empty() {
         problems.push(Problem::new(Reason::InvalidSpec, "spec.models", "is empty: list at least one model"));
     }
+    let image_models = match image_models(spec) {
+        Ok(models) => models,
+        Err(problem) => {
+            problems.push(problem);
+            Vec::new()
+        }
+    };
     let prices = prices(spec, &mut problems);
     match (name, endpoint) {
         (Ok(name), Some(endpoint)) if problems.is_empty() => Ok(Validated {
             name,
             endpoint,
+            image_models,
             models: spec.models.clone(),
             timeout_seconds: spec.timeout_seconds,
             allowed_tenants,
             prices,
         }),
         _ => Err(problems),
+    }
+}
+
+/// Those that see pictures: all of Anthropic's do.
+fn image_models(spec: &LLMProviderSpec) -> Result<Vec<String>, Problem> {
+    let Some(declared) = &spec.image_models else {
+        let all = spec.anthropic.is_some();
+        return Ok(if all { spec.models.clone() } else { Vec::new() });
+    };
+    match declared.iter().enumerate().find(|(_, model)| !spec.models.contains(model)) {
+        None => Ok(declared.clone()),
+        Some((index, model)) => Err(Problem::new(
+            Reason::InvalidSpec,
+            format!("spec.imageModels[{index}]"),
+            format!("{model:?} is not one of spec.models: add it there or remove it here"),
+        )),
     }
 }
 

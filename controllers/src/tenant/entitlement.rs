@@ -32,6 +32,7 @@ pub struct TenantLimits {
     pub channels: Option<u16>,
     pub concurrent_turns: Option<u16>,
     pub tokens_per_month: Option<u64>,
+    pub messages_per_minute: Option<u32>,
     pub spend_per_month: Option<Money>,
 }
 
@@ -67,7 +68,14 @@ struct Narrowing {
 impl Narrowing {
     fn limits(&mut self, own: &Limits, plan: &Limits) -> TenantLimits {
         // Named one by one: a field that nobody enforces does not compile.
-        let Limits { agents, channels, concurrent_turns, tokens_per_month, spend_per_month } = own;
+        let Limits {
+            agents,
+            channels,
+            concurrent_turns,
+            tokens_per_month,
+            messages_per_minute,
+            spend_per_month,
+        } = own;
         TenantLimits {
             agents: self.count("spec.limits.agents", *agents, plan.agents),
             channels: self.count("spec.limits.channels", *channels, plan.channels),
@@ -80,6 +88,11 @@ impl Narrowing {
                 "spec.limits.tokensPerMonth",
                 *tokens_per_month,
                 plan.tokens_per_month,
+            ),
+            messages_per_minute: self.count(
+                "spec.limits.messagesPerMinute",
+                *messages_per_minute,
+                plan.messages_per_minute,
             ),
             spend_per_month: self.money(
                 "spec.limits.spendPerMonth",
@@ -162,7 +175,7 @@ mod tests {
 
     fn plan() -> PlanSpec {
         serde_json::from_value(json!({
-            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000, "spendPerMonth": "10"},
+            "limits": {"agents": 10, "concurrentTurns": 4, "tokensPerMonth": 1_000_000, "messagesPerMinute": 60, "spendPerMonth": "10"},
             "quota": {"pods": 5, "cpu": "2", "memory": "2Gi"},
             "runtime": {"cpu": "250m", "memory": "64Mi"}
         }))
@@ -180,6 +193,7 @@ mod tests {
         let found = entitlement(&tenant(&json!({})), Some(&plan())).unwrap();
         assert_eq!((found.limits.agents, found.limits.channels), (Some(10), None));
         assert_eq!(found.limits.tokens_per_month, Some(1_000_000));
+        assert_eq!(found.limits.messages_per_minute, Some(60));
         assert_eq!(found.limits.spend_per_month.unwrap().to_string(), "10.00");
         assert_eq!((found.quota.pods, found.quota.cpu.as_str()), (5, "2"));
         assert_eq!(found.quota.secrets, SECRETS);
@@ -193,7 +207,7 @@ mod tests {
         assert_eq!((found.limits.agents, found.limits.channels), (Some(2), Some(3)));
         assert_eq!(found.quota.cpu, "500m");
 
-        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001, "spendPerMonth": "10.01"}, "quota": {"memory": "2049Mi", "pods": 6}});
+        let widened = json!({"limits": {"agents": 11, "tokensPerMonth": 1_000_001, "messagesPerMinute": 61, "spendPerMonth": "10.01"}, "quota": {"memory": "2049Mi", "pods": 6}});
         let problems = entitlement(&tenant(&widened), Some(&plan())).unwrap_err();
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
         assert_eq!(
@@ -201,6 +215,7 @@ mod tests {
             [
                 "spec.limits.agents",
                 "spec.limits.tokensPerMonth",
+                "spec.limits.messagesPerMinute",
                 "spec.limits.spendPerMonth",
                 "spec.quota.pods",
                 "spec.quota.memory"

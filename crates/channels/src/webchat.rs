@@ -58,6 +58,12 @@ impl Token {
         Self(Uuid::new_v4())
     }
 
+    /// The same visitor's conversation as a known user.
+    #[must_use]
+    pub fn of_user(&self, user: &str) -> Self {
+        Self(Uuid::new_v5(&self.0, user.as_bytes()))
+    }
+
     /// What makes messages one conversation. The hash, so that a reader of the database cannot join in.
     pub fn conversation_key(&self) -> String {
         hex::encode(Sha256::digest(self.0.as_bytes()))

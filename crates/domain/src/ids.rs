@@ -250,6 +250,11 @@ impl ReplyId {
         Self(Uuid::new_v5(&conversation.as_uuid(), format!("pause/{pause}").as_bytes()))
     }
 
+    /// What a conversation is told about one matter, such as a limit or the business hours: once in each period of it.
+    pub fn of_notice(conversation: ConversationId, matter: &str, period: &str) -> Self {
+        Self(Uuid::new_v5(&conversation.as_uuid(), format!("notice/{matter}/{period}").as_bytes()))
+    }
+
     pub const fn as_uuid(self) -> Uuid {
         self.0
     }

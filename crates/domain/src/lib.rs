@@ -3,8 +3,10 @@
 //! Everything here is plain data with constructors that refuse what is not valid, so the rest of the
 //! workspace can pass values around without checking them again. No async, no I/O.
 
+pub mod addresses;
 pub mod delivery;
 pub mod disclosure;
+pub mod hours;
 pub mod ids;
 pub mod message;
 pub mod money;

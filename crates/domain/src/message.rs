@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Longest text of one message that is kept, in characters. Slack truncates its own at 40,000.
 pub const TEXT_MAX: usize = 40_000;
 
+/// Stands in a message's text where a picture was.
+pub const PICTURE: &str = "[picture]";
+
 /// One message from a person, as an adapter parsed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboundMessage {

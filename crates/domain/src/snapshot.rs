@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hours::Hours;
 use crate::ids::{AgentName, ConnectionName, ProviderName, Slug};
 use crate::money::{Money, Price};
 
@@ -100,6 +101,7 @@ pub enum SecretField {
     WhatsAppAppSecret,
     WhatsAppVerifyToken,
     TelegramBotToken,
+    WebChatIdentity,
     ProviderApiKey,
 }
 
@@ -108,6 +110,7 @@ impl SecretField {
         match self {
             Self::SlackBotToken => "slack_bot_token",
             Self::SlackSigningSecret => "slack_signing_secret",
+            Self::WebChatIdentity => "web_chat_identity",
             Self::WhatsAppAccessToken => "whats_app_access_token",
             Self::WhatsAppAppSecret => "whats_app_app_secret",
             Self::WhatsAppVerifyToken => "whats_app_verify_token",
@@ -171,6 +174,9 @@ pub struct AgentSnapshot {
     /// It has a runtime of its own, which alone takes its conversations; the tenant's shared one leaves them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dedicated: bool,
+    /// It answers nobody for now; what it is asked waits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// One link of an agent's model chain, with the provider already resolved.
@@ -202,6 +208,25 @@ pub struct ConnectionSnapshot {
     /// Present while nobody answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause: Option<Pause>,
+    #[serde(default, skip_serializing_if = "Manners::is_default")]
+    pub manners: Manners,
+}
+
+/// When and how much people may write.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manners {
+    /// Messages that all connections of the tenant together take in a minute; absent is without limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_per_minute: Option<u32>,
+    /// Outside of them messages are kept and answered later; absent is always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<Hours>,
+}
+
+impl Manners {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Messages are kept and answered later. Each conversation is told so once in each pause.
@@ -250,7 +275,7 @@ impl ChannelSnapshot {
                 once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
             }
             Self::Telegram(bot) => vec![&bot.bot_token],
-            Self::WebChat(_) => Vec::new(),
+            Self::WebChat(chat) => chat.identity_secret.iter().collect(),
         }
     }
 
@@ -317,10 +342,16 @@ pub enum TelegramMode {
     Polling,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebChatSnapshot {
     pub title: String,
     pub greeting: String,
+    /// Sites that may have the chat on their pages, such as `https://example.com`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_origins: Vec<String>,
+    /// With which a site signs who its visitor is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_secret: Option<SecretVersion>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -328,6 +359,9 @@ pub struct ProviderSnapshot {
     pub name: ProviderName,
     pub endpoint: ProviderEndpoint,
     pub models: Vec<String>,
+    /// Those of them that see pictures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_models: Vec<String>,
     /// How long one try may take until the first byte of the answer.
     pub timeout_seconds: u16,
     /// Only for the platform's providers: who may use it.

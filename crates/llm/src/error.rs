@@ -1,5 +1,6 @@
 //! What can go wrong between us and a provider, sorted by what follows from it.
 
+use konstruct_guard::{Refused, refusal};
 use reqwest::StatusCode;
 
 /// One failed try at one provider. Texts are for the people who run the installation; they hold no body and no key.
@@ -8,6 +9,9 @@ pub enum Error {
     /// No connection, or one that broke before the answer was complete.
     #[error("cannot reach the provider, or the connection broke: check spec baseUrl and the network")]
     Connect,
+    /// Nothing was sent.
+    #[error("spec baseUrl is refused: {0}, or ask the platform's administrator to allow its network")]
+    Guarded(Refused),
     #[error("the provider did not answer in time: raise spec.timeoutSeconds or choose a faster model")]
     Timeout,
     /// 408, 429 and 5xx: the same request may succeed later or elsewhere.
@@ -56,7 +60,7 @@ impl Error {
         match self {
             Self::Connect | Self::Timeout => true,
             Self::Status(status) => retryable(*status),
-            Self::Rejected { .. } | Self::Malformed(_) | Self::Request(_) => false,
+            Self::Rejected { .. } | Self::Malformed(_) | Self::Request(_) | Self::Guarded(_) => false,
         }
     }
 
@@ -64,6 +68,7 @@ impl Error {
     pub const fn label(&self) -> &'static str {
         match self {
             Self::Connect => "connect",
+            Self::Guarded(_) => "address_refused",
             Self::Timeout => "timeout",
             Self::Status(408) => "status_408",
             Self::Status(429) => "status_429",
@@ -92,6 +97,12 @@ impl Error {
 
     /// Sorts a failure of the HTTP client itself.
     pub(crate) fn from_transport(error: &reqwest::Error) -> Self {
+        match refusal(error) {
+            // A name that DNS does not know now may be known again.
+            Some(Refused::NoAddress) => return Self::Connect,
+            Some(refused) => return Self::Guarded(refused),
+            None => {}
+        }
         if error.is_timeout() && !error.is_connect() { Self::Timeout } else { Self::Connect }
     }
 }

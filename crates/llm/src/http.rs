@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use konstruct_guard::Guard;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -18,7 +19,11 @@ const ERROR_BODY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Shared by all providers: connections are pooled per host.
 #[derive(Clone, Debug)]
-pub struct HttpClient(Client);
+pub struct HttpClient {
+    client: Client,
+    /// For providers of which the platform knows no more than what a tenant wrote.
+    guard: Option<Guard>,
+}
 
 /// The client's TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -27,16 +32,17 @@ pub struct BuildClient(#[source] reqwest::Error);
 
 impl HttpClient {
     pub fn new() -> Result<Self, BuildClient> {
-        let client = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            // A redirect would carry the key to an address that nobody configured.
-            .redirect(redirect::Policy::none())
-            .tcp_nodelay(true)
-            .pool_idle_timeout(Duration::from_mins(1))
-            .user_agent(concat!("konstruct/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(BuildClient)?;
-        Ok(Self(client))
+        Ok(Self { client: builder().build().map_err(BuildClient)?, guard: None })
+    }
+
+    /// Reaches what the guard lets through, and nothing else.
+    pub fn guarded(guard: Guard) -> Result<Self, BuildClient> {
+        Ok(Self { client: guard.client(builder()).map_err(BuildClient)?, guard: Some(guard) })
+    }
+
+    /// Names are checked when they are looked up, addresses here.
+    fn check(&self, url: &Url) -> Result<(), Error> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.check(url)).map_err(Error::Guarded)
     }
 
     /// Sends a request whose answer is a stream of events; resolves when the answer has begun.
@@ -47,7 +53,8 @@ impl HttpClient {
         body: &T,
         wait: Duration,
     ) -> Result<Response, Error> {
-        let request = self.0.post(url.clone()).headers(headers.clone()).json(body);
+        self.check(url)?;
+        let request = self.client.post(url.clone()).headers(headers.clone()).json(body);
         let response = succeed(request.header(ACCEPT, "text/event-stream"), wait).await?;
         let content_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         if content_type.is_some_and(|value| value.starts_with(b"text/event-stream")) {
@@ -58,8 +65,19 @@ impl HttpClient {
 
     /// Whether a GET succeeds; its body is not read.
     pub(crate) async fn get(&self, url: &Url, headers: &HeaderMap, wait: Duration) -> Result<(), Error> {
-        succeed(self.0.get(url.clone()).headers(headers.clone()), wait).await.map(drop)
+        self.check(url)?;
+        succeed(self.client.get(url.clone()).headers(headers.clone()), wait).await.map(drop)
     }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        // A redirect would carry the key to an address that nobody configured.
+        .redirect(redirect::Policy::none())
+        .tcp_nodelay(true)
+        .pool_idle_timeout(Duration::from_mins(1))
+        .user_agent(concat!("konstruct/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn succeed(request: reqwest::RequestBuilder, wait: Duration) -> Result<Response, Error> {

@@ -65,6 +65,10 @@ impl Bus {
         self.manager.clone()
     }
 
+    pub(crate) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     pub async fn ping(&self) -> Result<(), Error> {
         redis::cmd("PING").query_async::<()>(&mut self.manager()).await?;
         Ok(())

@@ -3,6 +3,8 @@
 
 mod announcer;
 mod bus;
+pub mod limit;
+mod partial;
 pub mod probe;
 mod provision;
 mod signal;
@@ -10,5 +12,6 @@ mod subscription;
 mod window;
 
 pub use bus::{Bus, Error};
+pub use partial::{Partial, WATCHED_FOR};
 pub use signal::{Signal, Topics};
 pub use subscription::Event;

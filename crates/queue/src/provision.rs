@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::Bus;
 use crate::bus::Error;
+use crate::limit;
 use crate::signal::prefix;
 
 /// What a runtime does with Redis, and nothing else.
@@ -53,15 +54,20 @@ impl Bus {
         Ok(())
     }
 
-    /// Deletes everything under the tenant's prefix.
+    /// Deletes everything under the tenant's prefix, and what gateways count about it.
     pub async fn erase_keys(&self, tenant: TenantId) -> Result<(), Error> {
+        self.erase(&prefix(tenant)).await?;
+        self.erase(&limit::prefix(tenant)).await
+    }
+
+    async fn erase(&self, prefix: &str) -> Result<(), Error> {
         let mut connection = self.manager();
         let mut cursor: u64 = 0;
         loop {
             let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
                 .arg(cursor)
                 .arg("MATCH")
-                .arg(format!("{}*", prefix(tenant)))
+                .arg(format!("{prefix}*"))
                 .arg("COUNT")
                 .arg(1000)
                 .query_async(&mut connection)

@@ -1,7 +1,7 @@
 //! The inbox: what is committed here is never lost and never taken twice.
 
 mod arrival;
-mod notice;
+mod pause;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::batch::Commit;
 use crate::{Error, Result, Store};
 
-pub(crate) use arrival::Arrival;
+pub(crate) use arrival::{Arrival, storable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {

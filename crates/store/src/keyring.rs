@@ -122,6 +122,11 @@ impl Keyring {
         Ok(digest[..24].to_owned())
     }
 
+    /// Proves later that a text is ours, for one purpose: hexadecimal, to be compared in constant time.
+    pub fn sign(&self, purpose: &str, text: &str) -> Result<String, KeyError> {
+        self.key(SecretPurpose::Channel)?.digest(&[b"signature", purpose.as_bytes(), text.as_bytes()])
+    }
+
     /// Names a secret's value without revealing it, so that a rotated secret is a new version.
     pub fn fingerprint(&self, purpose: SecretPurpose, secret: &SecretString) -> Result<String, KeyError> {
         let digest = self.key(purpose)?.digest(&[b"fingerprint", secret.expose_secret().as_bytes()])?;

@@ -85,7 +85,7 @@ function list(all, at) {
   return [node, at];
 }
 
-export function render(text, quotes = 0) {
+function render(text, quotes = 0) {
   const all = text.replace(/\r\n?/g, "\n").split("\n");
   const nodes = [];
   let at = 0;

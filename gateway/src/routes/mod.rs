@@ -1,5 +1,6 @@
 //! The public addresses.
 
+pub(crate) mod address;
 mod slack;
 mod telegram;
 mod webchat;
@@ -11,7 +12,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
 use crate::app::App;
 use crate::body;
@@ -21,12 +21,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .merge(slack::router())
         .merge(telegram::router())
+        .merge(webchat::router(&app))
         .merge(whatsapp::router())
-        .route("/chat/assets/{file}", get(webchat::asset))
-        .route("/chat/{public_id}", get(webchat::page))
-        .route("/chat/{public_id}/conversations", post(webchat::start))
-        .route("/chat/{public_id}/conversations/{token}/messages", post(webchat::say))
-        .route("/chat/{public_id}/conversations/{token}/events", get(webchat::events))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(body::LIMIT))
         .layer(from_fn(body::limit_time))

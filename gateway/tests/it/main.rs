@@ -1,7 +1,9 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod browser;
 mod files;
+mod manners;
 mod outage;
 mod slack_intake;
 mod slack_outbox;

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use konstruct_domain::snapshot::{
-    ChannelSnapshot, ConnectionSnapshot, SecretField, TelegramMode, TelegramSnapshot,
+    ChannelSnapshot, ConnectionSnapshot, Manners, SecretField, TelegramMode, TelegramSnapshot,
 };
 use konstruct_testkit::fault::CallFault;
 use konstruct_testkit::telegram::Bot;
@@ -32,6 +32,7 @@ pub(crate) async fn connect(world: &World, tenant: &Tenant, username: &str, mode
             mode,
         }),
         pause: None,
+        manners: Manners::default(),
     };
     world.publish(tenant, &snapshot, &[(SecretField::TelegramBotToken, bot.token.into())]).await;
     Line { path: format!("/telegram/{}/events", snapshot.public_id), snapshot }

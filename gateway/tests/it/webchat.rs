@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
 use futures::StreamExt;
+use hmac::{Hmac, KeyInit, Mac};
 use konstruct_domain::message::TEXT_MAX;
-use konstruct_domain::snapshot::ConnectionSnapshot;
-use reqwest::{Response, StatusCode};
+use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretField, WebChatSnapshot};
+use konstruct_store::Claim;
+use reqwest::{Method, Response, StatusCode};
+use secrecy::SecretString;
 use serde_json::{Value, json};
+use sha2::Sha256;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -16,40 +21,87 @@ struct Chat {
     world: World,
     tenant: Tenant,
     url: String,
-    conversation: String,
+    token: String,
+}
+
+/// Somebody with a session, in German.
+pub(crate) struct Visitor {
+    http: reqwest::Client,
+    url: String,
+    token: String,
+}
+
+impl Visitor {
+    pub(crate) async fn new(world: &World, snapshot: &ConnectionSnapshot) -> Self {
+        let url = format!("{}/chat/{}", world.url, snapshot.public_id);
+        let session = session(&world.http, &url, json!({})).await;
+        Self { http: world.http.clone(), url, token: text(&session, "token") }
+    }
+
+    pub(crate) async fn say(&self, text: &str) -> Response {
+        let body = json!({ "text": text, "id": Uuid::new_v4() });
+        let request = self.http.post(format!("{}/messages", self.url)).bearer_auth(&self.token);
+        request.header("accept-language", "de-AT,de;q=0.9").json(&body).send().await.unwrap()
+    }
+}
+
+async fn session(http: &reqwest::Client, url: &str, wish: Value) -> Value {
+    let response = http.post(format!("{url}/sessions")).json(&wish).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    response.json().await.unwrap()
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap().to_owned()
+}
+
+async fn code(response: Response) -> (StatusCode, String) {
+    let status = response.status();
+    let answer: Value = response.json().await.unwrap();
+    assert!(answer["error"]["message"].as_str().unwrap().len() > 10, "{answer}");
+    (status, text(&answer["error"], "code"))
 }
 
 impl Chat {
     async fn start() -> Self {
+        Self::with(WebChatSnapshot::default(), &[]).await
+    }
+
+    async fn with(channel: WebChatSnapshot, secrets: &[(SecretField, SecretString)]) -> Self {
         let world = World::start().await;
         let tenant = world.tenant("acme").await;
         let snapshot: ConnectionSnapshot = world.connect_webchat(&tenant).await;
+        let ChannelSnapshot::WebChat(before) = &snapshot.channel else { panic!("a web chat") };
+        let channel =
+            WebChatSnapshot { title: before.title.clone(), greeting: before.greeting.clone(), ..channel };
+        if channel != *before {
+            let changed =
+                ConnectionSnapshot { channel: ChannelSnapshot::WebChat(channel), ..snapshot.clone() };
+            world.publish(&tenant, &changed, secrets).await;
+        }
         let url = format!("{}/chat/{}", world.url, snapshot.public_id);
-        let mut chat = Self { world, tenant, url, conversation: String::new() };
-        chat.conversation = chat.new_conversation().await;
-        chat
-    }
-
-    async fn new_conversation(&self) -> String {
-        let response = self.world.http.post(format!("{}/conversations", self.url)).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED);
-        let answer: Value = response.json().await.unwrap();
-        answer["conversation"].as_str().unwrap().to_owned()
+        let token = text(&session(&world.http, &url, json!({})).await, "token");
+        Self { world, tenant, url, token }
     }
 
     async fn post(&self, body: impl Into<reqwest::Body>) -> Response {
-        let url = format!("{}/conversations/{}/messages", self.url, self.conversation);
-        self.world.http.post(url).header("content-type", "application/json").body(body).send().await.unwrap()
+        let request = self.world.http.post(format!("{}/messages", self.url)).bearer_auth(&self.token);
+        request.header("content-type", "application/json").body(body).send().await.unwrap()
     }
 
     async fn say(&self, text: &str, id: Uuid) -> Response {
         self.post(json!({ "text": text, "id": id }).to_string()).await
     }
 
+    async fn upload(&self, bytes: Vec<u8>) -> Response {
+        let request = self.world.http.post(format!("{}/images", self.url)).bearer_auth(&self.token);
+        request.header("content-type", "image/png").body(bytes).send().await.unwrap()
+    }
+
     /// The next `count` lines after the one with the number `after`.
     async fn lines(&self, after: Option<i64>, count: usize) -> Vec<(i64, String, String)> {
-        let mut request =
-            self.world.http.get(format!("{}/conversations/{}/events", self.url, self.conversation));
+        let mut request = self.world.http.get(format!("{}/events", self.url)).bearer_auth(&self.token);
         if let Some(after) = after {
             request = request.header("last-event-id", after.to_string());
         }
@@ -120,14 +172,14 @@ async fn one_visitor_sees_nothing_of_another() {
     chat.say("a secret", Uuid::new_v4()).await;
     chat.world.answer(&chat.tenant, "kept").await;
     assert_eq!(chat.lines(None, 2).await.len(), 2);
-    chat.conversation = chat.new_conversation().await;
+    chat.token = text(&session(&chat.world.http, &chat.url, json!({})).await, "token");
     let nothing = timeout(Duration::from_secs(2), chat.lines(None, 1)).await;
     assert!(nothing.is_err(), "{nothing:?}");
 }
 
 #[tokio::test]
 async fn what_cannot_be_taken_is_refused_with_what_to_do() {
-    let mut chat = Chat::start().await;
+    let chat = Chat::start().await;
     let id = Uuid::new_v4();
     let over = chat.say(&"x".repeat(TEXT_MAX + 1), id).await;
     let cases = [
@@ -142,10 +194,6 @@ async fn what_cannot_be_taken_is_refused_with_what_to_do() {
         let answer: Value = response.json().await.unwrap();
         assert_eq!(answer["error"]["code"], code);
         assert!(answer["error"]["message"].as_str().unwrap().contains(':'), "{answer}");
-    }
-    for made_up in ["x", "00000000000000000000000000000000", "..%2f.."] {
-        made_up.clone_into(&mut chat.conversation);
-        assert_eq!(chat.say("hi", id).await.status(), StatusCode::NOT_FOUND, "{made_up}");
     }
     assert_eq!(chat.world.inbox().await, []);
 }
@@ -169,12 +217,214 @@ async fn the_page_is_safe_and_complete() {
     assert!(html.contains("Ask &lt;Ada&gt; &amp; co") && html.contains("Hello, I&#39;m &quot;Ada&quot;."));
     assert!(!html.contains("{{") && !html.contains("<script>"));
     assert!(html.contains("You are chatting with an AI"));
-    for asset in ["chat.js", "markdown.js", "chat.css"] {
-        let response =
-            chat.world.http.get(format!("{}/chat/assets/{asset}", chat.world.url)).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{asset}");
+    for file in ["widget.js", "assets/page.css"] {
+        let response = chat.world.http.get(format!("{}/chat/{file}", chat.world.url)).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{file}");
     }
     let missing = chat.world.http.get(format!("{}/chat/unknown", chat.world.url)).send().await.unwrap();
     assert_eq!(missing.status(), StatusCode::NOT_FOUND);
     assert!(missing.text().await.unwrap().contains("There is no chat at this address"));
+}
+
+#[tokio::test]
+async fn without_a_valid_token_nothing_is_said_and_nothing_is_shown() {
+    let chat = Chat::start().await;
+    let other = chat.world.tenant("globex").await;
+    let elsewhere = Visitor::new(&chat.world, &chat.world.connect_webchat(&other).await).await;
+    let mut forged = chat.token.clone();
+    forged.pop();
+    let expired = {
+        // As the gateway makes them, an hour ago.
+        let payload =
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(chat.token.split('.').next().unwrap());
+        let mut claims: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+        claims["expires"] = json!(1);
+        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims.to_string());
+        let signature = chat.world.gateway_store.keyring().sign("webchat-visitor", &payload).unwrap();
+        format!("{payload}.{signature}")
+    };
+    for token in ["", "x", forged.as_str(), elsewhere.token.as_str(), expired.as_str()] {
+        for (method, path) in [(Method::POST, "messages"), (Method::GET, "events"), (Method::POST, "images")]
+        {
+            let url = format!("{}/{path}", chat.url);
+            let request = chat.world.http.request(method, url).bearer_auth(token);
+            let refused = request.json(&json!({"text": "hi", "id": Uuid::new_v4()})).send().await.unwrap();
+            assert_eq!(
+                code(refused).await,
+                (StatusCode::UNAUTHORIZED, "session_invalid".to_owned()),
+                "{token}"
+            );
+        }
+    }
+    let without = chat.world.http.get(format!("{}/events", chat.url)).send().await.unwrap();
+    assert_eq!(without.status(), StatusCode::UNAUTHORIZED);
+    assert!(chat.world.inbox().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_in_a_new_session() {
+    let mut chat = Chat::start().await;
+    let opened = session(&chat.world.http, &chat.url, json!({})).await;
+    chat.token = text(&opened, "token");
+    chat.say("hello", Uuid::new_v4()).await;
+    chat.world.answer(&chat.tenant, "hi").await;
+    let again = session(&chat.world.http, &chat.url, json!({"conversation": opened["conversation"]})).await;
+    chat.token = text(&again, "token");
+    assert_eq!(again["conversation"], opened["conversation"]);
+    assert_eq!(chat.lines(None, 2).await, owned(&[(1, "person", "hello"), (2, "employee", "hi")]));
+    for bad in [json!({"conversation": "x"}), json!({"conversation": "0".repeat(32)})] {
+        let refused = chat.world.http.post(format!("{}/sessions", chat.url)).json(&bad).send().await.unwrap();
+        assert_eq!(code(refused).await, (StatusCode::NOT_FOUND, "unknown_conversation".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn only_sites_of_the_list_may_have_the_chat() {
+    let allowed_origins = vec!["https://www.example.com".to_owned()];
+    let chat = Chat::with(WebChatSnapshot { allowed_origins, ..WebChatSnapshot::default() }, &[]).await;
+    let ask = async |method: Method, origin: &str| {
+        let request =
+            chat.world.http.request(method, format!("{}/sessions", chat.url)).header("origin", origin);
+        request.send().await.unwrap()
+    };
+    let preflight = ask(Method::OPTIONS, "https://www.example.com").await;
+    assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
+    assert_eq!(preflight.headers()["access-control-allow-origin"], "https://www.example.com");
+    assert!(preflight.headers()["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+    assert_eq!(preflight.headers()["vary"], "origin");
+    for origin in ["https://www.example.com", chat.world.url.as_str()] {
+        let opened = ask(Method::POST, origin).await;
+        assert_eq!(opened.status(), StatusCode::CREATED, "{origin}");
+        assert_eq!(opened.headers()["access-control-allow-origin"], origin);
+    }
+    for origin in ["https://evil.test", "null", "http://www.example.com", "https://www.example.com.evil.test"]
+    {
+        for method in [Method::OPTIONS, Method::POST] {
+            let refused = ask(method, origin).await;
+            assert!(!refused.headers().contains_key("access-control-allow-origin"), "{origin}");
+            assert_eq!(
+                code(refused).await,
+                (StatusCode::FORBIDDEN, "origin_not_allowed".to_owned()),
+                "{origin}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_site_says_who_its_user_is_and_nobody_else_can() {
+    const SECRET: &str = "a-secret-of-the-site";
+    let world = World::start().await;
+    let version = world.version(SecretField::WebChatIdentity, SECRET);
+    drop(world);
+    let channel = WebChatSnapshot { identity_secret: Some(version), ..WebChatSnapshot::default() };
+    let mut chat = Chat::with(channel, &[(SecretField::WebChatIdentity, SECRET.into())]).await;
+    let hash = |user: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(user.as_bytes());
+        hex::encode(mac.finalize().into_bytes())
+    };
+    let ann = json!({"id": "ann@example.com", "hash": hash("ann@example.com")});
+    let opened = session(&chat.world.http, &chat.url, json!({"user": ann})).await;
+    let anonymous = chat.token.clone();
+    chat.token = text(&opened, "token");
+    chat.say("hello", Uuid::new_v4()).await;
+    assert_eq!(chat.world.inbox().await[0].author_id, "user:ann@example.com");
+    chat.world.answer(&chat.tenant, "hi Ann").await;
+    assert_eq!(chat.lines(None, 2).await.len(), 2);
+
+    // Signed out, the same conversation's secret opens another one.
+    let out = session(&chat.world.http, &chat.url, json!({"conversation": opened["conversation"]})).await;
+    for token in [text(&out, "token"), anonymous] {
+        chat.token = token;
+        assert!(timeout(Duration::from_secs(1), chat.lines(None, 1)).await.is_err(), "Ann's lines are hers");
+    }
+    for user in [
+        json!({"id": "bob@example.com", "hash": hash("ann@example.com")}),
+        json!({"id": "ann@example.com", "hash": ""}),
+        json!({"id": "", "hash": hash("")}),
+    ] {
+        let request = chat.world.http.post(format!("{}/sessions", chat.url)).json(&json!({"user": user}));
+        let refused = request.send().await.unwrap();
+        assert_eq!(code(refused).await, (StatusCode::FORBIDDEN, "identity_invalid".to_owned()), "{user}");
+    }
+}
+
+fn png(side: u32) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let picture = image::RgbImage::from_pixel(side, side, image::Rgb([9, 120, 40]));
+    image::DynamicImage::from(picture).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[tokio::test]
+async fn a_picture_is_written_anew_kept_for_its_tenant_and_comes_with_its_message() {
+    let chat = Chat::start().await;
+    let mut original = png(2000);
+    original.extend_from_slice(b"<script>");
+    let uploaded = chat.upload(original).await;
+    assert_eq!(uploaded.status(), StatusCode::CREATED);
+    let id: Uuid = text(&uploaded.json().await.unwrap(), "id").parse().unwrap();
+    let stored = chat.world.files.path().join(chat.tenant.id.to_string()).join(id.to_string());
+    let kept = std::fs::read(&stored).unwrap();
+    let picture = image::load_from_memory(&kept).unwrap();
+    assert_eq!((picture.width(), picture.height()), (1568, 1568));
+    assert!(!kept.windows(8).any(|part| part == b"<script>"));
+
+    let message = json!({"id": Uuid::new_v4(), "text": "what is this?", "images": [id]}).to_string();
+    for _ in 0..2 {
+        assert_eq!(chat.post(message.clone()).await.status(), StatusCode::ACCEPTED);
+    }
+    let claim: Claim = chat.world.claim(&chat.tenant).await;
+    assert_eq!(claim.messages[0].text, "what is this?\n[picture]");
+    assert_eq!(chat.tenant.runtime.pictures(&claim).await.unwrap(), [id]);
+
+    // It belongs to that message, and to that visitor.
+    let thief = Visitor::new(&chat.world, &chat.world.connect_webchat(&chat.tenant).await).await;
+    for token in [&chat.token, &thief.token] {
+        let body = json!({"id": Uuid::new_v4(), "images": [id]});
+        let request = chat.world.http.post(format!("{}/messages", chat.url)).bearer_auth(token).json(&body);
+        let refused = request.send().await.unwrap();
+        assert_eq!(code(refused).await, (StatusCode::UNPROCESSABLE_ENTITY, "picture_missing".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_picture_is_refused_whatever_it_claims() {
+    let chat = Chat::start().await;
+    let mut damaged = png(64);
+    damaged.truncate(60);
+    for bytes in [b"%PDF-1.7".to_vec(), b"<svg onload='alert(1)'/>".to_vec(), Vec::new(), damaged] {
+        let refused = chat.upload(bytes).await;
+        assert_eq!(code(refused).await, (StatusCode::UNPROCESSABLE_ENTITY, "picture_refused".to_owned()));
+    }
+    let large = chat.upload(vec![0; 11 << 20]).await;
+    assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let nothing = !chat.world.files.path().join(chat.tenant.id.to_string()).exists();
+    assert!(nothing, "nothing of it is kept");
+}
+
+#[tokio::test]
+async fn what_is_being_written_shows_before_the_answer_and_only_there() {
+    let chat = Chat::start().await;
+    chat.say("hello", Uuid::new_v4()).await;
+    let claim = chat.world.claim(&chat.tenant).await;
+    let request = chat.world.http.get(format!("{}/events", chat.url)).bearer_auth(&chat.token);
+    let mut chunks = request.send().await.unwrap().bytes_stream();
+    eventually("the runtime gets to know that somebody looks", async || {
+        chat.world.bus.is_watched(chat.tenant.id, claim.conversation).await
+    })
+    .await;
+    let other = konstruct_domain::ConversationId::new(Uuid::new_v4());
+    let mut received = String::new();
+    while !received.contains("event: partial") {
+        chat.world.bus.publish_partial(chat.tenant.id, other, "not for you").await;
+        chat.world.bus.publish_partial(chat.tenant.id, claim.conversation, "Hel").await;
+        if let Ok(Some(chunk)) = timeout(Duration::from_millis(200), chunks.next()).await {
+            received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+        }
+    }
+    assert!(received.contains(r#"data: {"text":"Hel"}"#) && !received.contains("not for you"), "{received}");
+    let mut lines = received.lines();
+    assert!(!lines.any(|line| line.starts_with("id:")), "a part has no number: it is not resumed after");
 }

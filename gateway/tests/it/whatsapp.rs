@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use konstruct_domain::snapshot::{
-    ChannelSnapshot, ConnectionSnapshot, SecretField, WhatsAppSnapshot, WhatsAppTemplate,
+    ChannelSnapshot, ConnectionSnapshot, Manners, SecretField, WhatsAppSnapshot, WhatsAppTemplate,
 };
 use konstruct_testkit::whatsapp::{MetaApp, Number, SignedBody};
 use reqwest::StatusCode;
@@ -59,6 +59,7 @@ pub(crate) async fn connect(
             template,
         }),
         pause: None,
+        manners: Manners::default(),
     };
     let stored: Vec<_> = secrets.iter().map(|(field, value)| (*field, SecretString::from(*value))).collect();
     world.publish(tenant, &snapshot, &stored).await;

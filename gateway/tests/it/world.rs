@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use konstruct_domain::revision::Revision;
 use konstruct_domain::snapshot::{
-    ChannelSnapshot, ConnectionSnapshot, SecretField, SecretPurpose, SecretVersion, SlackSnapshot,
+    ChannelSnapshot, ConnectionSnapshot, Manners, SecretField, SecretPurpose, SecretVersion, SlackSnapshot,
     WebChatSnapshot,
 };
 use konstruct_domain::{Kind, TenantId};
-use konstruct_gateway::{ChannelSettings, Config, SlackSettings, serve};
+use konstruct_gateway::{Allowances, ChannelSettings, Config, SlackSettings, serve};
+use konstruct_media::Place;
 use konstruct_queue::{Bus, Signal};
 use konstruct_store::{Claim, Keyring, Store, TenantRecord, TenantStore, Turn, TurnOutcome};
 use konstruct_telemetry::Readiness;
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) readiness: Readiness,
     pub(crate) http: reqwest::Client,
     pub(crate) url: String,
+    /// Where pictures lie.
+    pub(crate) files: tempfile::TempDir,
     _shutdown: DropGuard,
 }
 
@@ -86,6 +89,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let shutdown = CancellationToken::new();
+        let files = tempfile::tempdir().unwrap();
         let config = Config {
             listener,
             store: gateway_store.clone(),
@@ -94,6 +98,10 @@ impl World {
             channels: channels.clone(),
             public_url: Some(PUBLIC_URL.to_owned()),
             owner: "test-gateway".to_owned(),
+            allowances: Allowances::default(),
+            media: Some(Place::open(files.path().to_str().unwrap()).unwrap()),
+            media_retention: Duration::from_hours(1),
+            trusted_proxies: 1,
         };
         tokio::spawn(serve(config, shutdown.clone()));
         timeout(PATIENCE, readiness.wait_until_ready()).await.unwrap();
@@ -110,6 +118,7 @@ impl World {
             readiness,
             http,
             url,
+            files,
             _shutdown: shutdown.drop_guard(),
         }
     }
@@ -152,6 +161,7 @@ impl World {
             }),
             name: name.parse().unwrap(),
             pause: None,
+            manners: Manners::default(),
         };
         let mut secrets = vec![(SecretField::SlackBotToken, SecretString::from(workspace.bot_token.clone()))];
         secrets.extend(own_secret.map(|secret| (SecretField::SlackSigningSecret, secret.into())));
@@ -161,6 +171,11 @@ impl World {
             None => "/slack/events".to_owned(),
         };
         SlackConnection { app: App::new(&workspace, own_secret.unwrap_or(SHARED_SECRET)), snapshot, path }
+    }
+
+    /// The bot token that a connection to the workspace is published with.
+    pub(crate) fn slack_token(team_id: &str) -> (SecretField, SecretString) {
+        (SecretField::SlackBotToken, Workspace::new(team_id).bot_token.into())
     }
 
     pub(crate) fn version(&self, field: SecretField, value: &str) -> SecretVersion {
@@ -176,8 +191,10 @@ impl World {
             channel: ChannelSnapshot::WebChat(WebChatSnapshot {
                 title: "Ask <Ada> & co".to_owned(),
                 greeting: "Hello, I'm \"Ada\".".to_owned(),
+                ..WebChatSnapshot::default()
             }),
             pause: None,
+            manners: Manners::default(),
         };
         self.publish(tenant, &snapshot, &[]).await;
         snapshot

@@ -90,7 +90,7 @@ impl Banner<'_> {
 fn chats(compiled: &Compiled) -> impl Iterator<Item = (&ConnectionSnapshot, &str)> {
     compiled.items.values().filter_map(|item| match &item.snapshot {
         Snapshot::Connection(connection) => match &connection.channel {
-            ChannelSnapshot::WebChat(chat) => Some((connection, chat.title.as_str())),
+            ChannelSnapshot::WebChat(chat) => Some((&**connection, chat.title.as_str())),
             _ => None,
         },
         _ => None,

@@ -37,7 +37,7 @@ pub(crate) enum Snapshot {
     Tenant(TenantSnapshot),
     Provider(ProviderSnapshot),
     Agent(AgentSnapshot),
-    Connection(ConnectionSnapshot),
+    Connection(Box<ConnectionSnapshot>),
 }
 
 /// A snapshot to put in force, with what it needs.
@@ -270,7 +270,7 @@ fn compile_connections(
         match channel_connection::validate::validate(&declared.object, &found) {
             Ok(valid) => {
                 let account = valid.account().map(|(kind, account)| (kind.to_owned(), account.to_owned()));
-                let snapshot = Snapshot::Connection(channel_connection::build::snapshot(&valid));
+                let snapshot = Snapshot::Connection(Box::new(channel_connection::build::snapshot(&valid)));
                 let secrets = channel_connection::build::secrets(&valid);
                 compiled.items.insert(key, declared.item(snapshot, secrets, account));
             }

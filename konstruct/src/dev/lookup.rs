@@ -10,7 +10,7 @@ use konstruct_controllers::framework::surplus;
 use konstruct_controllers::tenant::PlanLookup;
 use konstruct_controllers::{channel_connection, llm_provider, tenant};
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, SecretKeyRef, Tenant};
-use konstruct_domain::snapshot::SecretField;
+use konstruct_domain::snapshot::{Pause, SecretField};
 use konstruct_domain::{Kind, Slug, TenantId};
 use konstruct_store::{KeyError, Keyring};
 use kube::{Resource, ResourceExt};
@@ -129,8 +129,23 @@ pub(crate) fn of_connection(
         secrets: secrets.collect::<Result<_, KeyError>>()?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),
         over_limit: over_limit(connection, tenant.limits.channels, &objects.connections),
-        pause: tenant.pause.clone(),
+        pause: tenant.pause.clone().or_else(|| paused_agent(connection, &namespace, tenant, objects)),
+        messages_per_minute: tenant.limits.messages_per_minute,
     })
+}
+
+fn paused_agent(
+    connection: &ChannelConnection,
+    namespace: &str,
+    tenant: &CompiledTenant,
+    objects: &Objects,
+) -> Option<Pause> {
+    let named = |declared: &&Object<Agent>| {
+        let agent = &declared.object;
+        agent.name_any() == connection.spec.agent && agent.namespace().as_deref() == Some(namespace)
+    };
+    let agent = objects.agents.iter().find(named)?;
+    channel_connection::dereference::agent_pause(&agent.object, &tenant.display_name)
 }
 
 fn secret(

@@ -108,11 +108,20 @@ impl FoundModel {
             name: self.provider.clone(),
             endpoint,
             models: vec![self.model.clone()],
+            image_models: self.sees_pictures().then(|| self.model.clone()).into_iter().collect(),
             timeout_seconds: TIMEOUT_SECONDS,
             allowed_tenants: AllowedTenants::All,
             prices: BTreeMap::new(),
         };
         Ok((snapshot, secrets))
+    }
+
+    /// As far as its maker is known for that; a local one may not.
+    fn sees_pictures(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Anthropic { .. } => true,
+            Endpoint::OpenAi { base_url, .. } => base_url.starts_with("https://api.openai.com"),
+        }
     }
 
     /// Puts the model before an agent's scripted ones.

@@ -22,6 +22,7 @@ use super::{Args, terminal};
 const CONNECTIONS: u32 = 8;
 /// How many ports after the wanted one are tried.
 const PORTS_TRIED: u16 = 50;
+const LOCAL: [&str; 5] = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 pub(crate) const SLACK: &str = "https://slack.com/api";
 
 /// Listeners and parts, made before anything runs.
@@ -89,6 +90,7 @@ impl Platform {
         shutdown: &CancellationToken,
     ) -> Result<Roles> {
         let (gateway_ready, ai_gateway_ready) = (Readiness::new(), Readiness::new());
+        let media = konstruct_media::Place::open(&services.media_folder())?;
         let gateway = konstruct_gateway::Config {
             listener: self.gateway,
             store: store(services, keys, GATEWAY, keyring(keys, true, false))?,
@@ -103,6 +105,10 @@ impl Platform {
             },
             public_url: None,
             owner: "dev".to_owned(),
+            allowances: konstruct_gateway::Allowances::default(),
+            media: Some(media.clone()),
+            media_retention: std::time::Duration::from_hours(24 * 90),
+            trusted_proxies: 0,
         };
         let ai_gateway = konstruct_ai_gateway::Config {
             listener: self.ai_gateway,
@@ -111,6 +117,9 @@ impl Platform {
             readiness: ai_gateway_ready.clone(),
             identity: Identity::Local(self.tokens),
             allow_scripted: true,
+            media: Some(media),
+            // Everything is on this machine, models too.
+            provider_networks: LOCAL.map(str::parse).into_iter().collect::<Result<_, _>>()?,
         };
         let mut tasks = JoinSet::new();
         let stop = shutdown.clone();

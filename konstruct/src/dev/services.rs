@@ -83,6 +83,11 @@ impl Services {
         with_credentials(&self.redis, user, password).context("REDIS_URL")
     }
 
+    /// Where files lie that people send.
+    pub(crate) fn media_folder(&self) -> String {
+        self.data.with_file_name("media").display().to_string()
+    }
+
     /// "our own" or where the environment points to, for people.
     pub(crate) fn describe(&self) -> String {
         let host = |url: &SecretString| {

@@ -117,13 +117,14 @@ async fn slack_reply(dev: &Dev, http: &Client, wanted: impl Fn(&Value) -> bool) 
 
 /// Opens a conversation, says something, and waits for the answer in the event stream.
 async fn ask(http: &Client, page: &str, text: &str) -> String {
-    let opened = http.post(format!("{page}/conversations")).send().await.unwrap().error_for_status().unwrap();
+    let opened = http.post(format!("{page}/sessions")).send().await.unwrap().error_for_status().unwrap();
     let opened: Value = opened.json().await.unwrap();
-    let conversation = format!("{page}/conversations/{}", opened["conversation"].as_str().unwrap());
+    let token = opened["token"].as_str().unwrap();
     let message = json!({"id": Uuid::new_v4(), "text": text});
-    let accepted = http.post(format!("{conversation}/messages")).json(&message).send().await.unwrap();
+    let accepted =
+        http.post(format!("{page}/messages")).bearer_auth(token).json(&message).send().await.unwrap();
     assert_eq!(accepted.status(), 202);
-    let mut events = http.get(format!("{conversation}/events")).send().await.unwrap();
+    let mut events = http.get(format!("{page}/events")).bearer_auth(token).send().await.unwrap();
     let mut received = String::new();
     let began = Instant::now();
     while began.elapsed() < PATIENCE {

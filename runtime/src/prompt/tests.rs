@@ -33,6 +33,7 @@ fn agent(role: &str, persona: &str, instructions: &str) -> AgentSnapshot {
         models: vec![model],
         window_messages: 30,
         dedicated: false,
+        paused: false,
     }
 }
 

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use futures::StreamExt;
 use konstruct_domain::disclosure;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -28,6 +29,8 @@ pub(crate) enum Mood {
     /// Repeats the last message, with this before it.
     Echo(&'static str),
     Says(String),
+    /// A streamed answer ends in the middle; one in a piece is this.
+    BreaksOff(String),
     Fails(StatusCode, &'static str),
     /// The tenant's tokens of the month are used up.
     UsedUp,
@@ -150,16 +153,18 @@ async fn complete(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byt
     if ![AGENT, COLLEAGUE].iter().any(|agent| request["model"] == format!("agent/{agent}")) {
         return refuse(StatusCode::NOT_FOUND, "agent_not_found");
     }
+    let streamed = request["stream"] == true;
     inner.calls.lock().unwrap().push(request);
     inner.arrived.send_modify(|count| *count += 1);
     let guard = GivenUp(Some(inner.clone()));
     inner.gate.acquire().await.unwrap().forget();
     guard.answered();
-    let last = messages.last().unwrap()["content"].as_str().unwrap().to_owned();
+    let last = text_of(messages.last().unwrap()).unwrap();
     let mood = inner.mood.lock().unwrap().clone();
     match mood {
-        Mood::Echo(before) => answer(&format!("{before}{last}")),
-        Mood::Says(text) => answer(&text),
+        Mood::Echo(before) => answer(&format!("{before}{last}"), streamed, true),
+        Mood::Says(text) => answer(&text, streamed, true),
+        Mood::BreaksOff(text) => answer(&text, streamed, false),
         Mood::Fails(status, code) => refuse(status, code),
         Mood::UsedUp => used_up(),
     }
@@ -187,18 +192,51 @@ impl Drop for GivenUp {
 fn valid(body: &[u8]) -> Option<Vec<Value>> {
     let request: Value = serde_json::from_slice(body).ok()?;
     let messages = request["messages"].as_array()?.clone();
-    let text = |message: &Value| message["content"].as_str().map(str::to_owned);
+    let text = text_of;
     let disclosed =
         messages.first()?["role"] == "system" && text(messages.first()?)?.ends_with(disclosure::CLAUSE);
     let turns = messages[1..].iter().enumerate().all(|(index, message)| {
         let expected = if index % 2 == 0 { "user" } else { "assistant" };
         message["role"] == expected && text(message).is_some()
     });
-    let asks = messages.last()?["role"] == "user" && request["stream"] == false;
+    let asks = messages.last()?["role"] == "user"
+        && if request["stream"].as_bool()? {
+            // Without it a stream has no token counts.
+            request["stream_options"]["include_usage"] == true
+        } else {
+            request.get("stream_options").is_none()
+        };
     (disclosed && turns && asks).then_some(messages)
 }
 
-fn answer(text: &str) -> Response {
+/// The text of a message, which has pictures beside it or not.
+fn text_of(message: &Value) -> Option<String> {
+    let content = &message["content"];
+    content.as_str().or_else(|| content[0]["text"].as_str()).map(str::to_owned)
+}
+
+/// Two pieces, with time between them to be read.
+fn stream(text: &str, whole: bool) -> Response {
+    let chunk = |choices: &Value| json!({"model": "demo-1", "choices": choices, "konstruct": {"provider": "demo", "revision": "0"}});
+    let piece = |text: &str| chunk(&json!([{"index": 0, "delta": {"content": text}, "finish_reason": null}]));
+    let (one, two) = text.split_at(text.len() / 2);
+    let mut usage = chunk(&json!([]));
+    usage["usage"] = json!({"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18});
+    let mut events = vec![piece(one).to_string()];
+    if whole {
+        events.extend([piece(two).to_string(), usage.to_string(), "[DONE]".to_owned()]);
+    }
+    let body = futures::stream::iter(events).then(|event| async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok::<_, std::convert::Infallible>(format!("data: {event}\n\n"))
+    });
+    ([("content-type", "text/event-stream")], axum::body::Body::from_stream(body)).into_response()
+}
+
+fn answer(text: &str, streamed: bool, whole: bool) -> Response {
+    if streamed {
+        return stream(text, whole);
+    }
     Json(json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "demo-1",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],

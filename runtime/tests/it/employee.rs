@@ -1,7 +1,7 @@
 //! Snapshots for tests.
 
 use konstruct_domain::snapshot::{
-    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, ModelChoice, ProviderOwner, WebChatSnapshot,
+    AgentSnapshot, ChannelSnapshot, ConnectionSnapshot, Manners, ModelChoice, ProviderOwner, WebChatSnapshot,
 };
 
 use crate::ai_gateway::AGENT;
@@ -23,6 +23,7 @@ pub(crate) fn agent(instructions: &str) -> AgentSnapshot {
         models: vec![model],
         window_messages: 4,
         dedicated: false,
+        paused: false,
     }
 }
 
@@ -31,7 +32,11 @@ pub(crate) fn connection(agent: &str) -> ConnectionSnapshot {
         name: "website".parse().unwrap(),
         agent: agent.parse().unwrap(),
         public_id: "public".into(),
-        channel: ChannelSnapshot::WebChat(WebChatSnapshot { title: "Chat".into(), greeting: String::new() }),
+        channel: ChannelSnapshot::WebChat(WebChatSnapshot {
+            title: "Chat".into(),
+            ..WebChatSnapshot::default()
+        }),
         pause: None,
+        manners: Manners::default(),
     }
 }

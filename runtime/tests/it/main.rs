@@ -10,4 +10,5 @@ mod idle;
 mod lease;
 mod model_failure;
 mod outage;
+mod showing;
 mod world;

@@ -6,19 +6,22 @@ use crate::workspace::Member;
 /// Every package of ours with the packages of ours that it may use outside its tests.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("konstruct-domain", &[]),
-    ("konstruct-crds", &[]),
+    ("konstruct-crds", &["domain"]),
     ("konstruct-telemetry", &[]),
     ("konstruct-faults", &[]),
     ("konstruct-local-services", &[]),
     ("konstruct-channels", &["domain"]),
-    ("konstruct-llm", &["domain"]),
+    // Beside the domain the one library that others may use: what may be reached is decided in one place.
+    ("konstruct-guard", &["domain"]),
+    ("konstruct-llm", &["domain", "guard"]),
+    ("konstruct-media", &["domain"]),
     ("konstruct-queue", &["domain"]),
     ("konstruct-store", &["domain"]),
     ("konstruct-testkit", &["domain", "local-services"]),
     ("konstruct-controllers", &["crds", "domain", "store", "queue"]),
     ("konstruct-operator", &["controllers", "crds", "domain", "store", "queue", "telemetry"]),
-    ("konstruct-gateway", &["channels", "domain", "faults", "store", "queue", "telemetry"]),
-    ("konstruct-ai-gateway", &["llm", "domain", "store", "queue", "telemetry"]),
+    ("konstruct-gateway", &["channels", "domain", "faults", "media", "store", "queue", "telemetry"]),
+    ("konstruct-ai-gateway", &["guard", "llm", "media", "domain", "store", "queue", "telemetry"]),
     ("konstruct-runtime", &["domain", "faults", "store", "queue", "telemetry"]),
     // The operator, because what it renders is what must be found.
     ("konstruct-verify", &["controllers", "crds", "domain", "operator", "queue", "store"]),
@@ -33,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "gateway",
             "llm",
             "local-services",
+            "media",
             "operator",
             "queue",
             "runtime",
@@ -84,6 +88,7 @@ const RESERVED: &[Reserved] = &[
         package: "reqwest",
         users: &[
             "konstruct-channels",
+            "konstruct-guard",
             "konstruct-llm",
             "konstruct-runtime",
             "konstruct-verify",
@@ -92,7 +97,7 @@ const RESERVED: &[Reserved] = &[
             "konstruct-chaos",
             "konstruct-kind-tests",
         ],
-        reason: "requests leave through channels, llm and clients of the ai-gateway only",
+        reason: "requests leave through channels, guard, llm and clients of the ai-gateway only",
     },
     Reserved {
         package: "anyhow",

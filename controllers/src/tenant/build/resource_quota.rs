@@ -17,8 +17,14 @@ const SERVICE_ACCOUNTS: &str = "5";
 pub(super) fn build(tenant: &TenantRef, entitlement: &Entitlement) -> ResourceQuota {
     let FullQuota { pods, cpu, memory, ephemeral_storage, secrets, config_maps } = &entitlement.quota;
     // The other limits are the data plane's to enforce.
-    let TenantLimits { agents, channels, concurrent_turns: _, tokens_per_month: _, spend_per_month: _ } =
-        entitlement.limits;
+    let TenantLimits {
+        agents,
+        channels,
+        concurrent_turns: _,
+        tokens_per_month: _,
+        messages_per_minute: _,
+        spend_per_month: _,
+    } = entitlement.limits;
     let mut hard = BTreeMap::from([
         ("pods", pods.to_string()),
         ("requests.cpu", cpu.clone()),

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use konstruct_domain::addresses;
 
-use super::{Fault, Resolved, ranges};
+use super::{Fault, Resolved};
 
 /// Servers of large providers answer with a few of many addresses, others each time. One that was seen within this time
 /// stays open, so that a policy does not change every minute and no connection meets a shut door.
@@ -40,7 +41,7 @@ impl Known {
         };
         self.fault = None;
         for address in addresses {
-            match ranges::refused(&IpNet::from(address)) {
+            match addresses::refused(&IpNet::from(address)) {
                 Some(what) => self.fault = Some(Fault::Refused { address, what }),
                 None => {
                     self.seen.insert(address, now);

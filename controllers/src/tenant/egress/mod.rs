@@ -2,7 +2,6 @@
 //! are looked up here, checked, and looked up again; what is not public is refused whoever answers with it.
 
 mod known;
-pub mod ranges;
 pub(crate) mod resolver;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +10,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use konstruct_crds::{EgressDestination, Reason};
+use konstruct_domain::addresses;
 use kube::ResourceExt;
 
 use crate::Problem;
@@ -66,7 +66,7 @@ pub fn openings(declared: &[EgressDestination], hosts: &Hosts) -> Result<Vec<Ope
             }
             (None, Some(cidr)) => match cidr.parse::<IpNet>() {
                 Err(_) => problems.push(invalid(".cidr", format!("{cidr:?} is no block of addresses"))),
-                Ok(block) => match ranges::refused(&block) {
+                Ok(block) => match addresses::refused(&block) {
                     Some(what) => {
                         problems.push(invalid(".cidr", format!("{cidr} has {what}: name public addresses")));
                     }
@@ -93,7 +93,7 @@ pub fn in_force(policy: &NetworkPolicy) -> Hosts {
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
     let public = |addresses: BTreeSet<IpAddr>| {
-        addresses.into_iter().filter(|address| ranges::refused(&IpNet::from(*address)).is_none()).collect()
+        addresses.into_iter().filter(|address| addresses::refused(&IpNet::from(*address)).is_none()).collect()
     };
     let resolved = |addresses| Resolved { addresses: public(addresses), fault: None };
     recorded.into_iter().map(|(host, addresses)| (host, resolved(addresses))).collect()

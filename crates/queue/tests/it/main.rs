@@ -1,6 +1,8 @@
 //! The bus against a real Redis.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
+mod limit;
+
 use std::time::Duration;
 
 use konstruct_domain::message::{HistoryLine, Speaker};

@@ -25,7 +25,7 @@ pub(crate) struct Arrival {
 }
 
 /// PostgreSQL's text cannot hold U+0000.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -5,11 +5,13 @@ use super::{Findings, TenantProbe};
 use crate::Result;
 
 /// What `migrations/` grant to the group of the tenants' logins. A test compares them.
-const NEEDED: [(&str, &[&str]); 12] = [
+const NEEDED: [(&str, &[&str]); 14] = [
     ("audit", &["INSERT"]),
     ("conversation", &["SELECT", "UPDATE"]),
+    ("delivery", &["SELECT of columns"]),
     ("history", &["INSERT", "SELECT"]),
     ("inbox", &["DELETE", "SELECT"]),
+    ("media", &["SELECT"]),
     ("observation", &["INSERT", "SELECT", "UPDATE"]),
     ("outbox", &["INSERT", "SELECT"]),
     ("parked", &["INSERT"]),
@@ -59,7 +61,8 @@ impl TenantProbe {
     /// Rights on tables beyond those that a runtime needs, on single columns too.
     pub async fn surplus_rights(&mut self) -> Result<Findings> {
         let held = sqlx::query!(
-            r#"select n.nspname as "schema!", c.relname as "table!", privilege as "privilege!"
+            r#"select n.nspname as "schema!", c.relname as "table!",
+                   case when has_table_privilege(c.oid, privilege) then privilege else privilege || ' of columns' end as "privilege!"
                from pg_class c join pg_namespace n on n.oid = c.relnamespace,
                    unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) as privilege
                where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'

@@ -72,8 +72,7 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
                  provider, model, tokens_in, tokens_out, elapsed_ms)
          ), held as (
              update konstruct.conversation c
-             set lease_owner = null, lease_until = null, attempt = 0, retry_at = '-infinity',
-                 last_seq = c.last_seq + e.messages + 1
+             set lease_owner = null, lease_until = null, attempt = 0, last_seq = c.last_seq + e.messages + 1
              from ended e
              where c.conversation_id = e.conversation_id and c.fence = e.fence and c.lease_owner is not null
              returning c.tenant_id, c.last_seq, c.connection, c.reply_to, e.*

@@ -22,6 +22,7 @@ fn agent(name: &str, dedicated: bool) -> AgentSnapshot {
         models: Vec::new(),
         window_messages: 0,
         dedicated,
+        paused: false,
     }
 }
 

@@ -84,6 +84,16 @@ pub(crate) async fn fill(world: &World) {
     let parked = konstruct_store::TurnOutcome::Parked { reason: "secret reason".to_owned() };
     let lease = std::time::Duration::from_secs(30);
     let claim = globex.runtime.claim("w", lease).await.unwrap().unwrap();
+    let picture = konstruct_store::NewPicture {
+        id: globex.id.as_uuid(),
+        conversation: claim.conversation,
+        connection: "web",
+        media_type: "image/png",
+        bytes: 1,
+        width: 1,
+        height: 1,
+    };
+    world.gateway.add_picture(globex.id, picture).await.unwrap();
     globex.runtime.complete(&claim, &turn).await.unwrap();
     let sent = world.gateway.claim_outbox(globex.id, "g").await.unwrap().unwrap();
     world.gateway.outbox_sent(globex.id, &sent, Some("1.2")).await.unwrap();

@@ -4,7 +4,9 @@
 mod dedicated;
 mod delivery;
 mod isolation;
+mod media;
 mod messages;
+mod notices;
 mod plane;
 mod probe;
 mod snapshots;

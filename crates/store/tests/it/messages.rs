@@ -11,7 +11,7 @@ use crate::world::{World, message, web_chat};
 
 const LEASE: Duration = Duration::from_secs(30);
 
-fn answer(text: &str) -> Turn {
+pub(crate) fn answer(text: &str) -> Turn {
     Turn {
         reply: text.to_owned(),
         outcome: TurnOutcome::Answered,

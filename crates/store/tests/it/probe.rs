@@ -73,7 +73,7 @@ async fn nothing_is_found_in_a_database_as_it_is_migrated() {
 }
 
 /// Ways to break isolation, each with a probe that has to notice. `ROLE`, `GLOBEX` and `ACME` are put in.
-const MUTATIONS: [(&str, &str); 28] = [
+const MUTATIONS: [(&str, &str); 29] = [
     ("alter table konstruct.history disable row level security", "read"),
     ("alter table konstruct.history disable row level security", "unprotected"),
     ("alter table konstruct.model_call no force row level security", "unprotected"),
@@ -95,6 +95,7 @@ const MUTATIONS: [(&str, &str); 28] = [
     ("grant references on konstruct.inbox to konstruct_runtime", "rights"),
     ("grant select on konstruct.channel_secret to public", "rights"),
     ("grant select (purpose) on konstruct.data_key to ROLE", "rights"),
+    ("grant select on konstruct.delivery to konstruct_runtime", "rights"),
     ("grant select (tenant_id) on konstruct.tenant to ROLE", "read"),
     ("grant usage on all sequences in schema konstruct to konstruct_runtime", "sequences"),
     ("grant konstruct_gateway to ROLE", "roles"),

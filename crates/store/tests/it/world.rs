@@ -1,7 +1,7 @@
 //! Two tenants, and every door to the database.
 
 use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget};
-use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, WebChatSnapshot};
+use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, Manners, WebChatSnapshot};
 use konstruct_domain::{Slug, TenantId};
 use konstruct_store::{Keyring, Store, TenantRecord, TenantStore};
 use konstruct_testkit::{TestDatabase, unique_slug};
@@ -55,9 +55,10 @@ pub(crate) fn web_chat() -> ConnectionSnapshot {
         public_id: "0123456789abcdef".to_owned(),
         channel: ChannelSnapshot::WebChat(WebChatSnapshot {
             title: "Chat".to_owned(),
-            greeting: String::new(),
+            ..WebChatSnapshot::default()
         }),
         pause: None,
+        manners: Manners::default(),
     }
 }
 

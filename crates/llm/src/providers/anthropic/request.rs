@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::chat::{Content, Message, Tool, ToolCall, ToolChoice, ToolMode};
+use crate::chat::{Content, Message, Part, Tool, ToolCall, ToolChoice, ToolMode};
 use crate::error::Error;
 use crate::providers::Call;
 
@@ -46,8 +46,15 @@ enum Role {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Block {
     Text { text: String },
+    Image { source: Source },
     ToolUse { id: String, name: String, input: Value },
     ToolResult { tool_use_id: String, content: String },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Source {
+    Base64 { media_type: String, data: String },
 }
 
 pub(super) fn build(call: Call<'_>) -> Result<Request<'_>, Error> {
@@ -84,7 +91,7 @@ fn turns(messages: &[Message]) -> Result<Vec<Turn>, Error> {
     for message in messages {
         let (role, blocks) = match message {
             Message::System { .. } => continue,
-            Message::User { content } => (Role::User, text(content)),
+            Message::User { content } => (Role::User, seen(content)?),
             Message::Tool { tool_call_id, content } => (
                 Role::User,
                 vec![Block::ToolResult { tool_use_id: tool_call_id.clone(), content: content.text() }],
@@ -114,6 +121,27 @@ fn push(turns: &mut Vec<Turn>, role: Role, blocks: Vec<Block>) {
         Some(last) if last.role == role => last.content.extend(blocks),
         _ => turns.push(Turn { role, content: blocks }),
     }
+}
+
+/// Text and pictures, in their order.
+fn seen(content: &Content) -> Result<Vec<Block>, Error> {
+    let Content::Parts(parts) = content else { return Ok(text(content)) };
+    if !parts.iter().any(|part| matches!(part, Part::ImageUrl { .. })) {
+        return Ok(text(content));
+    }
+    let block = |part: &Part| match part {
+        Part::Text { text } if text.trim().is_empty() => None,
+        Part::Text { text } => Some(Ok(Block::Text { text: text.clone() })),
+        Part::ImageUrl { image_url } => Some(image(&image_url.url)),
+    };
+    parts.iter().filter_map(block).collect()
+}
+
+fn image(url: &str) -> Result<Block, Error> {
+    let parts = url.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    let (media_type, data) =
+        parts.ok_or(Error::Request("a picture is not there as base64: send it as data:image/…;base64,…"))?;
+    Ok(Block::Image { source: Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() } })
 }
 
 fn text(content: &Content) -> Vec<Block> {
@@ -211,6 +239,21 @@ mod tests {
         assert_eq!(body["messages"].as_array().unwrap().len(), 3);
         assert_eq!(body["tools"], json!([{"name": "f", "input_schema": {"type": "object"}}]));
         assert_eq!(body["tool_choice"], json!({"type": "tool", "name": "f"}));
+    }
+
+    #[test]
+    fn pictures_stand_where_they_were_sent() {
+        let picture = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        let content =
+            |url| json!([{"type": "text", "text": "This"}, picture(url), {"type": "text", "text": "here"}]);
+        let ask = |url| built(json!({"model": "m", "messages": [{"role": "user", "content": content(url)}]}));
+        let body = ask("data:image/png;base64,AAAA").unwrap();
+        let source = json!({"type": "base64", "media_type": "image/png", "data": "AAAA"});
+        assert_eq!(
+            body["messages"][0]["content"],
+            json!([{"type": "text", "text": "This"}, {"type": "image", "source": source}, {"type": "text", "text": "here"}])
+        );
+        assert!(matches!(ask("media:1"), Err(Error::Request(_))), "nobody has loaded it");
     }
 
     #[test]

@@ -1,9 +1,39 @@
-//! Which addresses nobody may open. Pure.
+//! Which addresses nobody may open, or have us ask for anything: one definition for admission, network policies and every
+//! request to an address that somebody else named. Pure.
 
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
-use konstruct_crds::REFUSED_BLOCKS;
+
+/// Addresses that lead into the cluster, the network around it or the cloud's own services, or to nobody: blocks of the
+/// IANA special-purpose registries, and what clouds added.
+pub const REFUSED_BLOCKS: &[(&str, &str)] = &[
+    ("0.0.0.0/8", "this network"),
+    ("10.0.0.0/8", "private addresses"),
+    ("100.64.0.0/10", "addresses shared behind a carrier's NAT"),
+    ("127.0.0.0/8", "loopback"),
+    ("168.63.129.16/32", "Azure's platform services"),
+    ("169.254.0.0/16", "link-local addresses with the metadata services of clouds"),
+    ("172.16.0.0/12", "private addresses"),
+    ("192.0.0.0/24", "protocol assignments"),
+    ("192.0.2.0/24", "addresses for documentation"),
+    ("192.88.99.0/24", "6to4 relays"),
+    ("192.168.0.0/16", "private addresses"),
+    ("198.18.0.0/15", "addresses for benchmarks"),
+    ("198.51.100.0/24", "addresses for documentation"),
+    ("203.0.113.0/24", "addresses for documentation"),
+    ("224.0.0.0/4", "multicast"),
+    ("240.0.0.0/4", "reserved addresses and broadcast"),
+    // Only 2000::/3 is routed in the internet; the rest of IPv6 in three blocks.
+    ("::/3", "loopback, IPv4-mapped, translated and unassigned addresses"),
+    ("4000::/2", "unassigned addresses"),
+    ("8000::/1", "unique local, link-local, multicast and unassigned addresses"),
+    ("2001::/23", "protocol assignments and Teredo"),
+    ("2001:db8::/32", "addresses for documentation"),
+    ("2002::/16", "6to4"),
+    ("3fff::/20", "addresses for documentation"),
+];
 
 static REFUSED: LazyLock<Vec<(IpNet, &'static str)>> = LazyLock::new(|| {
     REFUSED_BLOCKS.iter().filter_map(|(block, what)| Some((block.parse().ok()?, *what))).collect()
@@ -15,6 +45,11 @@ pub fn refused(block: &IpNet) -> Option<&'static str> {
         .iter()
         .find(|(refused, _)| refused.contains(block) || block.contains(refused))
         .map(|(_, what)| *what)
+}
+
+/// What an address has that is not public, if anything.
+pub fn refused_address(address: IpAddr) -> Option<&'static str> {
+    refused(&IpNet::from(address))
 }
 
 #[cfg(test)]

@@ -1,0 +1,63 @@
+//! Shows a reply while it is being written, to whoever looks at the conversation. It may be lost, and it is no reply: that is
+//! what the turn commits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use konstruct_store::Claim;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::agents::Employee;
+use crate::reply;
+use crate::worker::Worker;
+
+/// People do not read faster, and each says everything again.
+const PACE: Duration = Duration::from_millis(150);
+
+/// What is written so far. Nothing is shown any more once this is dropped.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    text: watch::Sender<String>,
+    task: JoinHandle<()>,
+}
+
+impl Shown {
+    pub(crate) fn append(&self, text: &str) {
+        self.text.send_modify(|all| all.push_str(text));
+    }
+
+    /// It is written once more from the beginning.
+    pub(crate) fn clear(&self) {
+        self.text.send_modify(String::clear);
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// None when nobody looks: then the model need not stream either.
+pub(crate) async fn show(worker: &Arc<Worker>, claim: &Claim, employee: &Employee) -> Option<Shown> {
+    if !worker.bus.is_watched(worker.tenant, claim.conversation).await {
+        return None;
+    }
+    let (text, mut changed) = watch::channel(String::new());
+    let (worker, employee) = (Arc::clone(worker), employee.clone());
+    let (conversation, first) = (claim.conversation, claim.last_seq == 0);
+    let task = tokio::spawn(async move {
+        while changed.changed().await.is_ok() {
+            let so_far = changed.borrow_and_update().clone();
+            // What nobody would send is not shown either, and the first words say who writes.
+            if let Some(so_far) = reply::clean(&so_far) {
+                let so_far = reply::compose(&so_far, first, Some(&employee));
+                worker.bus.publish_partial(worker.tenant, conversation, &so_far).await;
+            }
+            sleep(PACE).await;
+        }
+    });
+    Some(Shown { text, task })
+}

@@ -1,0 +1,100 @@
+//! Replies that show while they are written, pictures, and employees that are paused.
+
+use konstruct_domain::ConversationId;
+use konstruct_domain::snapshot::AgentSnapshot;
+use konstruct_queue::Signal;
+use konstruct_store::NewPicture;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::ai_gateway::{AGENT, Mood};
+use crate::employee;
+use crate::world::{FIRST_CONTACT, World, eventually, timing};
+
+fn conversation(world: &World, key: &str) -> ConversationId {
+    ConversationId::derive(world.tenant, &employee::connection(AGENT).name, key)
+}
+
+#[tokio::test]
+async fn a_reply_shows_while_it_is_written_to_who_looks_and_says_who_writes() {
+    let world = World::new().await;
+    let _running = world.start(timing());
+    let (watched, other) = (conversation(&world, "watched"), conversation(&world, "other"));
+    let mut partials = world.bus.partials(CancellationToken::new());
+    // The subscription may take a moment; what is written before it is lost, as it may be.
+    eventually("the subscription", async || {
+        world.bus.publish_partial(world.tenant, other, "listening?").await;
+        (!partials.is_empty()).then_some(())
+    })
+    .await;
+    while partials.try_recv().is_ok() {}
+    world.bus.watch(world.tenant, watched).await;
+    world.ai_gateway.set(Mood::Says("One two three".into()));
+    world.say("watched", "Count").await;
+    let shown = partials.recv().await.unwrap();
+    assert_eq!(shown.conversation, watched);
+    assert!(shown.text.starts_with(FIRST_CONTACT), "{}", shown.text);
+    assert_eq!(world.replies(1).await, [format!("{FIRST_CONTACT}One two three")]);
+    let measured = "select tokens_in || '/' || tokens_out from konstruct.turn where tenant_id = $1";
+    assert_eq!(world.column(measured).await, ["11/7"]);
+    assert_eq!(world.ai_gateway.calls()[0]["stream"], true);
+
+    world.say("other", "Count").await;
+    world.replies(2).await;
+    assert_eq!(world.ai_gateway.calls()[1]["stream"], false, "nobody looks at that one");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_asked_for_again_in_one_piece() {
+    let world = World::new().await;
+    let _running = world.start(timing());
+    world.bus.watch(world.tenant, conversation(&world, "one")).await;
+    world.ai_gateway.set(Mood::BreaksOff("Whole".into()));
+    world.say("one", "Hello").await;
+    assert_eq!(world.replies(1).await, [format!("{FIRST_CONTACT}Whole")]);
+    let streamed: Vec<_> = world.ai_gateway.calls().iter().map(|call| call["stream"].clone()).collect();
+    assert_eq!(streamed, [true, false]);
+}
+
+#[tokio::test]
+async fn pictures_are_named_to_the_models_door_with_what_was_said() {
+    let world = World::new().await;
+    let id = world.commit(AGENT, "one", "What is this?\n[picture]").await;
+    let picture = Uuid::new_v4();
+    let row = NewPicture {
+        id: picture,
+        conversation: id,
+        connection: "website",
+        media_type: "image/png",
+        bytes: 1,
+        width: 1,
+        height: 1,
+    };
+    world.gateway.add_picture(world.tenant, row).await.unwrap();
+    let message =
+        world.column("select message_id from konstruct.delivery where tenant_id = $1").await.remove(0);
+    assert!(world.gateway.attach_pictures(world.tenant, id, &message, &[picture]).await.unwrap());
+    let _running = world.start(timing());
+    world.replies(1).await;
+    let call = world.ai_gateway.calls().remove(0);
+    let content = &call["messages"][1]["content"];
+    assert_eq!(content[0]["text"], "What is this?\n[picture]");
+    assert_eq!(content[1]["image_url"]["url"], format!("media:{picture}"));
+}
+
+#[tokio::test]
+async fn what_a_paused_employee_is_asked_waits_and_no_try_is_counted() {
+    let world = World::new().await;
+    world.publish(&AgentSnapshot { paused: true, ..employee::agent("Be brief.") }).await;
+    let _running = world.start(timing());
+    world.say("one", "Anybody there?").await;
+    let held = "select attempt::text from konstruct.conversation
+                where tenant_id = $1 and retry_at > now() + interval '5 seconds' and lease_owner is null";
+    eventually("the conversation is held", async || (world.column(held).await == ["0"]).then_some(())).await;
+    assert!(world.replies_now().await.is_empty() && world.ai_gateway.calls().is_empty());
+
+    world.publish(&employee::agent("Be brief.")).await;
+    world.change("update konstruct.conversation set retry_at = now() where tenant_id = $1").await;
+    world.bus.publish(Signal::Inbox(world.tenant)).await;
+    eventually("the answer", async || (world.replies_now().await.len() == 1).then_some(())).await;
+}
