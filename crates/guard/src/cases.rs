@@ -121,7 +121,7 @@ async fn server() -> SocketAddr {
     let router = Router::new()
         .route("/file", get(file))
         .route("/large", get(async || vec![b'x'; 4096]))
-        .route("/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await))
+        .route("/slow", get(async || tokio::time::sleep(Duration::from_mins(1)).await))
         .route("/near", to("/file"))
         .route("/inwards", to("http://169.254.169.254/latest/meta-data/"))
         .route("/inwards-by-name", to("http://metadata.test/"))
