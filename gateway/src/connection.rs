@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     reported: Mutex<HashMap<Condition, bool>>,
     /// The platform gave notice of a restriction, which one message that gets through does not take back.
     pub warned: AtomicBool,
+    /// The platform does not let us show signs of typing: there is no use in asking for each message.
+    pub typing_refused: AtomicBool,
     secrets: OnceCell<Secrets>,
 }
 
@@ -34,6 +36,7 @@ impl Connection {
             snapshot: head.snapshot,
             reported: Mutex::default(),
             warned: AtomicBool::new(false),
+            typing_refused: AtomicBool::new(false),
             secrets: OnceCell::new(),
         }
     }

@@ -1,8 +1,10 @@
 //! Signs of typing, for as long as somebody works on an answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use konstruct_channels::SendError;
 use konstruct_domain::message::InboundMessage;
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +19,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 pub(crate) fn show(app: &App, connection: &Arc<Connection>, message: &InboundMessage) {
     let Some(adapter) = app.adapters.get(connection.channel()).cloned() else { return };
     let Some(lasts) = adapter.capabilities().typing_lasts else { return };
-    if connection.snapshot.pause.is_some() {
+    if connection.snapshot.pause.is_some() || connection.typing_refused.load(Ordering::Relaxed) {
         return;
     }
     let (connection, store) = (Arc::clone(connection), app.store.clone());
@@ -28,7 +30,12 @@ pub(crate) fn show(app: &App, connection: &Arc<Connection>, message: &InboundMes
         let Ok(account) = connection.account(&store).await else { return };
         while Instant::now() < until {
             if let Err(error) = adapter.typing(&account, &target, &message_id).await {
-                tracing::debug!(connection = connection.name(), %error, "cannot show a sign of typing");
+                failed(&connection, &error);
+                return;
+            }
+            if replied.has_changed().unwrap_or(true) {
+                // It may have come after the reply that should have ended it.
+                let _ = adapter.typing_ends(&account, &target).await;
                 return;
             }
             tokio::select! {
@@ -39,4 +46,14 @@ pub(crate) fn show(app: &App, connection: &Arc<Connection>, message: &InboundMes
     };
     let shutdown = app.shutdown.clone();
     tokio::spawn(async move { shutdown.run_until_cancelled(work).await });
+}
+
+/// Once for all messages where it is not about one of them.
+fn failed(connection: &Connection, error: &SendError) {
+    let name = connection.name();
+    if !matches!(error, SendError::CredentialsRejected { .. }) {
+        tracing::debug!(connection = name, %error, "cannot show a sign of typing");
+    } else if !connection.typing_refused.swap(true, Ordering::Relaxed) {
+        tracing::info!(connection = name, %error, "signs of typing are not shown until the connection changes");
+    }
 }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
-use crate::{chat_check, completion, crd, dev, healthcheck, migrate, outbox, retained, roles, verify};
+use crate::{
+    chat_check, completion, crd, dev, healthcheck, migrate, outbox, retained, roles, slack_manifest, verify,
+};
 
 /// AI employees in the channels a team already uses, declared as Kubernetes resources.
 #[derive(Debug, Parser)]
@@ -41,6 +43,8 @@ enum Command {
     Probe(konstruct_verify::ProbeArgs),
     /// Prints the CustomResourceDefinitions as YAML.
     Crd,
+    /// Prints the manifest from which Slack makes an app for an employee.
+    SlackManifest(slack_manifest::Args),
     /// Asks a readiness address; for probes in an image without a shell.
     Healthcheck(healthcheck::Args),
     /// Says something on a web chat page and waits for the reply; for `helm test`.
@@ -63,6 +67,7 @@ impl Cli {
             Command::Outbox(args) => block_on(outbox::run(args)),
             Command::Probe(args) => block_on(async { Ok(konstruct_verify::probe(args).await?) }),
             Command::Crd => crd::run(),
+            Command::SlackManifest(args) => slack_manifest::run(&args),
             Command::Healthcheck(args) => block_on(healthcheck::run(args)),
             Command::ChatCheck(args) => block_on(chat_check::run(args)),
             Command::Completion(args) => completion::run(&args),

@@ -11,6 +11,7 @@ mod migrate;
 mod outbox;
 mod retained;
 mod roles;
+mod slack_manifest;
 mod verify;
 
 use std::process::ExitCode;

@@ -87,6 +87,15 @@ pub trait Adapter: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Takes a sign of typing back that no reply ends. It may fail without harm.
+    fn typing_ends<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+        _target: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// For channels that show an answer while it grows.
     fn streaming(&self) -> Option<&dyn Streaming> {
         None

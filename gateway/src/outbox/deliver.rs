@@ -74,6 +74,22 @@ impl Inner {
         sent
     }
 
+    /// Nobody is to wait for a reply that does not come.
+    fn typing_ends(&self, tenant: TenantId, item: &OutboxItem) {
+        let Some(connection) =
+            self.registry.routes().and_then(|routes| routes.connection(tenant, &item.connection).cloned())
+        else {
+            return;
+        };
+        let Some(adapter) = self.adapters.get(connection.channel()).cloned() else { return };
+        let (store, target) = (self.store.clone(), item.target.clone());
+        self.tasks.spawn(async move {
+            if let Ok(account) = connection.account(&store).await {
+                let _ = adapter.typing_ends(&account, &target).await;
+            }
+        });
+    }
+
     async fn record_failure(
         &self,
         tenant: TenantId,
@@ -85,6 +101,7 @@ impl Inner {
         let Some(after) = policy::next_try(item.attempt, item.waits, &failure.error, rand::random()) else {
             tracing::warn!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply was given up");
             metrics::OUTBOX.inc([channel, "dead"]);
+            self.typing_ends(tenant, item);
             return self.store.outbox_dead(tenant, item, &reason).await.map(|()| None);
         };
         tracing::info!(%tenant, reply = %item.reply, attempt = item.attempt, %reason, "a reply is tried again later");

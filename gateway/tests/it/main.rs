@@ -8,6 +8,7 @@ mod outage;
 mod slack_intake;
 mod slack_outbox;
 mod slack_refused;
+mod slack_status;
 mod telegram;
 mod telegram_polling;
 mod webchat;

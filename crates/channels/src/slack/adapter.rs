@@ -1,13 +1,16 @@
 //! Slack behind the interface of all channels.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::HeaderName;
-use konstruct_domain::message::Attachment;
+use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 
 use super::parse::Delivery;
+use super::status::Thread;
 use super::{Client, format, parse, send, verify};
 use crate::settings::secret_file;
 use crate::{
@@ -17,6 +20,9 @@ use crate::{
 
 /// The Web API of the real Slack.
 pub const BASE_URL: &str = "https://slack.com/api";
+
+/// How long a status stays at a thread in which nobody writes.
+const STATUS_LASTS: Duration = Duration::from_mins(2);
 
 /// Tells Slack that the same delivery again will fare no better.
 const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
@@ -60,10 +66,7 @@ impl Slack {
     async fn post(&self, account: &Account<'_>, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
         let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
         let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
-        let (Some(channel), Some(thread_ts)) = (reply.target.get("channel"), reply.target.get("thread_ts"))
-        else {
-            return Err(SendError::Rejected { reason: "the reply has no Slack thread".to_owned() }.into());
-        };
+        let Thread { channel, ts: thread_ts } = thread(reply.target)?;
         let Reply { id, text, in_doubt, .. } = *reply;
         self.client.deliver(token, &send::Reply { id, channel, thread_ts, text, in_doubt }).await
     }
@@ -95,7 +98,7 @@ impl Adapter for Slack {
             buttons: true,
             streaming: false,
             files: true,
-            typing_lasts: None,
+            typing_lasts: Some(STATUS_LASTS),
             reply_window: None,
         }
     }
@@ -162,6 +165,29 @@ impl Adapter for Slack {
         Box::pin(self.post(account, reply))
     }
 
+    fn typing<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        _message_id: &'a str,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            self.client.show_status(token, thread(target)?).await
+        })
+    }
+
+    fn typing_ends<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            self.client.clear_status(token, thread(target)?).await
+        })
+    }
+
     fn fetch<'a>(
         &'a self,
         account: &'a Account<'a>,
@@ -172,5 +198,12 @@ impl Adapter for Slack {
             let token = account.secrets.require(SecretField::SlackBotToken)?;
             self.client.fetch(token, &attachment.reference, max).await
         })
+    }
+}
+
+fn thread(target: &ReplyTarget) -> Result<Thread<'_>, SendError> {
+    match (target.get("channel"), target.get("thread_ts")) {
+        (Some(channel), Some(ts)) => Ok(Thread { channel, ts }),
+        _ => Err(SendError::Rejected { reason: "the reply has no Slack thread".to_owned() }),
     }
 }

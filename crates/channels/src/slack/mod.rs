@@ -8,6 +8,7 @@ mod format;
 mod inbound_text;
 mod parse;
 mod send;
+mod status;
 mod verify;
 
 pub use adapter::{BASE_URL, Settings, Slack};

@@ -70,6 +70,38 @@ impl App {
         }))
     }
 
+    /// Somebody pressed Stop.
+    pub fn session_stopped(&self, channel: &str, thread_ts: &str, user: &str) -> Value {
+        self.envelope(&json!({
+            "type": "agent_session_stopped", "channel": channel, "thread_ts": thread_ts, "user": user,
+            "streaming_message_ts": [], "event_ts": next_ts(),
+        }))
+    }
+
+    /// Somebody pressed a button under a message: a form, as Slack sends it.
+    pub fn pressed(&self, channel: &str, thread_ts: &str, user: &str, value: &str) -> SignedRequest {
+        let payload = json!({
+            "type": "block_actions", "api_app_id": self.app_id, "trigger_id": "1.2.3", "enterprise": null,
+            "team": { "id": self.team_id, "domain": "double" },
+            "user": { "id": user, "team_id": self.team_id, "username": "somebody" },
+            "channel": { "id": channel, "name": "general" },
+            "container": { "type": "message", "message_ts": next_ts(), "channel_id": channel, "thread_ts": thread_ts },
+            "actions": [{
+                "type": "button", "action_id": "choose", "block_id": "b1", "value": value, "action_ts": next_ts(),
+                "text": { "type": "plain_text", "text": "OK 😀" },
+            }],
+            "response_url": "https://hooks.slack.com/actions/T1/2/3",
+        });
+        self.sign_payload(&payload)
+    }
+
+    /// Any interaction, as the form that Slack sends.
+    pub fn sign_payload(&self, payload: &Value) -> SignedRequest {
+        let mut form = reqwest::Url::parse("http://form/").expect("a fixed address");
+        form.query_pairs_mut().append_pair("payload", &payload.to_string());
+        self.sign_bytes(form.query().unwrap_or_default().into(), seconds_now())
+    }
+
     /// Any inner event in a complete envelope with a new event id.
     pub fn envelope(&self, event: &Value) -> Value {
         json!({

@@ -4,11 +4,15 @@
 //! an error, as they are at Slack.
 
 mod app;
+mod arguments;
 mod fault;
+mod limits;
 mod methods;
 mod page;
 mod server;
 mod state;
+mod status;
+mod stream;
 
 use std::sync::Arc;
 
@@ -16,7 +20,8 @@ use tokio::net::TcpListener;
 
 pub use app::{App, SignedRequest, seconds_now};
 pub use fault::Fault;
-pub use state::{Message, Workspace};
+pub use state::{Ephemeral, Message, Workspace};
+pub use stream::Phase;
 
 use crate::serving::{self, Serving};
 use state::State;
@@ -67,6 +72,43 @@ impl SlackDouble {
     /// Everything that was posted, in order.
     pub fn messages(&self) -> Vec<Message> {
         self.state.lock().messages.clone()
+    }
+
+    /// What is shown at a thread now, while an app works.
+    pub fn status(&self, team_id: &str, channel: &str, thread_ts: &str) -> Option<String> {
+        self.state.lock().statuses.get(&[team_id, channel, thread_ts].map(str::to_owned).into()).cloned()
+    }
+
+    /// The status of an agent's session.
+    pub fn session(&self, team_id: &str, channel: &str, thread_ts: &str) -> Option<String> {
+        self.state.lock().sessions.get(&[team_id, channel, thread_ts].map(str::to_owned).into()).cloned()
+    }
+
+    /// What only one person has seen.
+    pub fn ephemerals(&self) -> Vec<Ephemeral> {
+        self.state.lock().ephemerals.clone()
+    }
+
+    /// Takes a scope from a workspace's token.
+    pub fn withdraw_scope(&self, team_id: &str, scope: &str) {
+        let mut state = self.state.lock();
+        for workspace in state.workspaces.iter_mut().filter(|workspace| workspace.team_id == team_id) {
+            workspace.scopes.remove(scope);
+        }
+    }
+
+    /// Ends what is being streamed: because somebody pressed Stop, or because five minutes are over.
+    pub fn end_streams(&self, phase: Phase) {
+        let mut state = self.state.lock();
+        let running = |message: &&mut Message| message.streaming == Some(Phase::Running);
+        for message in state.messages.iter_mut().filter(running) {
+            message.streaming = Some(phase);
+        }
+    }
+
+    /// A person deletes a message.
+    pub fn delete(&self, ts: &str) {
+        self.state.lock().messages.retain(|message| message.ts != ts);
     }
 
     /// Waits until so many messages were posted.

@@ -9,14 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
+use super::arguments::Arguments;
 use super::fault::Fault;
 use super::state::{State, Workspace};
 use super::{methods, page};
-
-/// Arguments of a call, whichever way they came.
-pub(super) type Arguments = Map<String, Value>;
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()

@@ -7,7 +7,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::arguments::Content;
 use super::fault::Fault;
+use super::stream::Phase;
+
+/// A thread's workspace, channel and root.
+pub(super) type ThreadKey = (String, String, String);
 
 /// A workspace with our app installed.
 #[derive(Clone, Debug)]
@@ -19,10 +24,14 @@ pub struct Workspace {
     pub bot_id: String,
     /// Where the bot is a member.
     pub channels: BTreeSet<String>,
+    /// What the token may do.
+    pub scopes: BTreeSet<String>,
+    /// Whether the app is an agent, with sessions, as all new apps are.
+    pub is_agent: bool,
 }
 
 impl Workspace {
-    /// One with the channels C1, C2 and D1. Its token is `xoxb-<team>`, its bot `UBOT<team>`.
+    /// An agent with the channels C1, C2 and D1. Its token is `xoxb-<team>`, its bot `UBOT<team>`.
     pub fn new(team_id: &str) -> Self {
         Self {
             team_id: team_id.to_owned(),
@@ -31,11 +40,51 @@ impl Workspace {
             bot_user_id: format!("UBOT{team_id}"),
             bot_id: format!("BBOT{team_id}"),
             channels: ["C1", "C2", "D1"].map(str::to_owned).into(),
+            scopes: SCOPES.map(str::to_owned).into(),
+            is_agent: true,
         }
     }
 }
 
+const SCOPES: [&str; 9] = [
+    "app_mentions:read",
+    "assistant:write",
+    "channels:history",
+    "chat:write",
+    "files:read",
+    "files:write",
+    "groups:history",
+    "im:history",
+    "mpim:history",
+];
+
 impl Message {
+    pub(super) fn new(
+        workspace: &Workspace,
+        channel: &str,
+        thread_ts: Option<&str>,
+        content: Content,
+    ) -> Self {
+        Self {
+            team_id: workspace.team_id.clone(),
+            channel: channel.to_owned(),
+            ts: next_ts(),
+            thread_ts: thread_ts.map(str::to_owned),
+            user: workspace.bot_user_id.clone(),
+            bot_id: workspace.bot_id.clone(),
+            text: content.text,
+            markdown: content.markdown,
+            metadata: content.metadata,
+            streaming: None,
+            edits: 0,
+        }
+    }
+
+    pub(super) fn extend(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.markdown.get_or_insert_default().push_str(text);
+    }
+
     /// What people read.
     pub fn shown(&self) -> &str {
         self.markdown.as_deref().unwrap_or(&self.text)
@@ -55,6 +104,19 @@ pub struct Message {
     pub text: String,
     pub markdown: Option<String>,
     pub metadata: Option<Value>,
+    /// For one that was begun as a stream.
+    pub streaming: Option<Phase>,
+    /// How often it was changed.
+    pub edits: u32,
+}
+
+/// A message that only one person sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ephemeral {
+    pub channel: String,
+    pub user: String,
+    pub thread_ts: Option<String>,
+    pub text: String,
 }
 
 #[derive(Default)]
@@ -68,6 +130,30 @@ pub(super) struct Inner {
     pub faults: HashMap<String, VecDeque<Fault>>,
     pub limit_rate: bool,
     pub last_post: HashMap<(String, String), Instant>,
+    /// When a workspace has called a method within the last minute.
+    pub recent: HashMap<(String, String), VecDeque<Instant>>,
+    pub ephemerals: Vec<Ephemeral>,
+    /// What is shown at threads now.
+    pub statuses: HashMap<ThreadKey, String>,
+    pub sessions: HashMap<ThreadKey, String>,
+}
+
+impl Inner {
+    /// What a bot writes in a thread takes its status away.
+    pub(super) fn post(&mut self, message: Message) {
+        if let Some(thread_ts) = &message.thread_ts {
+            self.statuses.remove(&(message.team_id.clone(), message.channel.clone(), thread_ts.clone()));
+        }
+        self.messages.push(message);
+    }
+
+    pub(super) fn set_status(&mut self, team_id: &str, channel: &str, thread_ts: &str, status: &str) {
+        let key = [team_id, channel, thread_ts].map(str::to_owned).into();
+        match status {
+            "" => drop(self.statuses.remove(&key)),
+            status => drop(self.statuses.insert(key, status.to_owned())),
+        }
+    }
 }
 
 impl State {
