@@ -17,6 +17,7 @@ use crate::outbox::Outbox;
 use crate::partials::Partials;
 use crate::registry::Registry;
 use crate::reloader::Reloader;
+use crate::streams::Followed;
 use crate::wakes::Wakes;
 
 pub(crate) struct App {
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub allowances: Allowances,
     pub told: Told,
     pub partials: Partials,
+    pub followed: Followed,
     /// None: no files are taken.
     pub media: Option<Place>,
     pub media_retention: Duration,

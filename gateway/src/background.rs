@@ -69,7 +69,7 @@ async fn listen(app: Arc<App>) {
                 app.reloader.everything(Record::All);
                 app.wakes.wake_all();
             }
-            Event::Signal(Signal::Inbox(_) | Signal::Loaded(_)) | Event::Disconnected => {}
+            Event::Signal(Signal::Inbox(_) | Signal::Loaded(_) | Signal::Stop(..)) | Event::Disconnected => {}
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::intake::stored;
 use crate::receive::Entry;
 use crate::refusal::Refusal;
 use crate::registry::Owner;
-use crate::{intake, metrics, typing};
+use crate::{actions, intake, metrics, stop, streams, typing};
 
 /// Conversations of one delivery that are committed at the same time.
 const CONCURRENT: usize = 8;
@@ -92,6 +92,14 @@ impl Task<'_> {
                 Ok(connection) => self.rename(&connection, &previous, &current).await,
                 Err(outcome) => Ok(outcome),
             },
+            Event::Action { account, action } => match self.connection(&account)? {
+                Ok(connection) => actions::take(self.app, &connection, action).await,
+                Err(outcome) => Ok(outcome),
+            },
+            Event::Stopped { account, conversation_key, place } => match self.connection(&account)? {
+                Ok(connection) => Ok(stop::stop(self.app, &connection, &conversation_key, place)),
+                Err(outcome) => Ok(outcome),
+            },
             Event::Revoked { account, reason } => {
                 for connection in self.connections(&account)? {
                     credentials.refused(&connection, self.adapter.advice(&reason)).await;
@@ -128,6 +136,7 @@ impl Task<'_> {
         let outcome = intake::take_in(self.app, connection, &message).await?;
         if outcome == "accepted" {
             typing::show(self.app, connection, &message);
+            streams::follow(self.app, connection, &message);
         }
         Ok(outcome)
     }

@@ -4,6 +4,7 @@
 //! claimed from the outbox and sent, each visible once. The gateway knows channels and connections; it knows nothing
 //! of models, prompts or Kubernetes.
 
+mod actions;
 mod app;
 mod args;
 mod background;
@@ -25,6 +26,8 @@ mod reloader;
 mod retention;
 mod routes;
 mod serve;
+mod stop;
+mod streams;
 mod typing;
 mod wakes;
 

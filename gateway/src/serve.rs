@@ -26,6 +26,7 @@ use crate::outbox::Outbox;
 use crate::partials::Partials;
 use crate::registry::Registry;
 use crate::reloader::Reloader;
+use crate::streams::Followed;
 use crate::wakes::Wakes;
 use crate::{Error, background, routes};
 
@@ -95,6 +96,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         allowances: config.allowances,
         told: Told::default(),
         partials: Partials::default(),
+        followed: Followed::default(),
         media: config.media,
         media_retention: config.media_retention,
         decoders: Semaphore::new(DECODERS),

@@ -170,6 +170,7 @@ impl Consumer {
             // It is answered when it has rested.
             Event::Signal(Signal::Inbox(_)) => self.wakeups.add(Instant::now() + self.worker.timing.quiet),
             Event::Signal(Signal::Config(_)) => self.todo.reload = true,
+            Event::Signal(Signal::Stop(_, conversation)) => self.worker.stops.stop(conversation),
             Event::Signal(Signal::Outbox(_) | Signal::Loaded(_)) => {}
             Event::Connected => {
                 self.worker.health.redis.ok();

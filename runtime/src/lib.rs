@@ -19,6 +19,7 @@ mod pictures;
 mod prompt;
 mod reply;
 mod settle;
+mod stop;
 mod token;
 mod turn;
 mod turns;

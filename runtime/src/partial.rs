@@ -28,6 +28,11 @@ impl Shown {
         self.text.send_modify(|all| all.push_str(text));
     }
 
+    /// For whoever wants it when nothing more is written.
+    pub(crate) fn so_far(&self) -> watch::Receiver<String> {
+        self.text.subscribe()
+    }
+
     /// It is written once more from the beginning.
     pub(crate) fn clear(&self) {
         self.text.send_modify(String::clear);
@@ -47,14 +52,14 @@ pub(crate) async fn show(worker: &Arc<Worker>, claim: &Claim, employee: &Employe
     }
     let (text, mut changed) = watch::channel(String::new());
     let (worker, employee) = (Arc::clone(worker), employee.clone());
-    let (conversation, first) = (claim.conversation, claim.last_seq == 0);
+    let (conversation, reply_id, first) = (claim.conversation, claim.reply(), claim.last_seq == 0);
     let task = tokio::spawn(async move {
         while changed.changed().await.is_ok() {
             let so_far = changed.borrow_and_update().clone();
             // What nobody would send is not shown either, and the first words say who writes.
             if let Some(so_far) = reply::clean(&so_far) {
                 let so_far = reply::compose(&so_far, first, Some(&employee));
-                worker.bus.publish_partial(worker.tenant, conversation, &so_far).await;
+                worker.bus.publish_partial(worker.tenant, conversation, reply_id, &so_far).await;
             }
             sleep(PACE).await;
         }

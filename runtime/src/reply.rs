@@ -13,8 +13,15 @@ pub(crate) const UNAVAILABLE: &str = "Sorry, I can't answer right now: the langu
 /// The turn failed too often for reasons of our own.
 pub(crate) const PARKED: &str = "Sorry, something went wrong on our side and I couldn't work on your message. \
      The failure is recorded. Please write again later.";
+/// A person has stopped the answer.
+const STOPPED: &str = "I've stopped, as you asked.";
 /// For a conversation whose employee is not known (any more).
 const NAMELESS_FIRST_CONTACT: &str = "I'm an AI employee.";
+
+/// What was written until a person stopped it, and that this is not all.
+pub(crate) fn stopped(so_far: &str) -> String {
+    clean(so_far).map_or_else(|| STOPPED.to_owned(), |so_far| format!("{so_far}\n\n_{STOPPED}_"))
+}
 
 /// The tenant's month is used up: nothing that the person does brings an answer sooner.
 pub(crate) fn used_up(resets_on: Option<&str>) -> String {

@@ -13,6 +13,7 @@ use konstruct_store::{Claim, Error as StoreError, Turn, TurnOutcome};
 use crate::agents::Employee;
 use crate::backoff::jittered;
 use crate::model::{Answer, Unavailable, available};
+use crate::partial::Shown;
 use crate::prompt::prompt;
 use crate::worker::Worker;
 use crate::{hold, lease, metrics, partial, pictures, reply, settle, window};
@@ -96,13 +97,20 @@ async fn think(worker: &Arc<Worker>, claim: &Claim, started: Instant) -> Result<
     pictures::attach(&mut messages, pictures::load(worker, claim).await?);
     let shown = partial::show(worker, claim, &employee).await;
     let asked = Instant::now();
-    let answer = worker.model.ask(&claim.agent, agent.models.len(), &messages, shown).await;
+    let so_far = shown.as_ref().map(Shown::so_far);
+    let stoppable = worker.stops.begin(claim.conversation);
+    let mut draft = tokio::select! {
+        answer = worker.model.ask(&claim.agent, agent.models.len(), &messages, shown) => match answer {
+            Ok(answer) => answered(claim, &employee, answer),
+            Err(unavailable) => unanswered(claim, &employee, &unavailable),
+        },
+        () = stoppable.stopped() => {
+            let so_far = so_far.map(|so_far| so_far.borrow().clone());
+            stopped(claim, &employee, &so_far.unwrap_or_default())
+        }
+    };
     let model_time = asked.elapsed();
     metrics::MODEL_SECONDS_TAKEN.observe_duration([], model_time);
-    let mut draft = match answer {
-        Ok(answer) => answered(claim, &employee, answer),
-        Err(unavailable) => unanswered(claim, &employee, &unavailable),
-    };
     draft.window = (lines, agent.window_messages);
     draft.model_time = model_time;
     draft.started = started;
@@ -121,6 +129,11 @@ fn answered(claim: &Claim, employee: &Employee, answer: Answer) -> Draft {
     draft.turn.tokens_out = answer.tokens_out;
     draft.observation = Some(available());
     draft
+}
+
+fn stopped(claim: &Claim, employee: &Employee, so_far: &str) -> Draft {
+    let text = reply::stopped(so_far);
+    draft(claim, Some(employee), &text, TurnOutcome::Stopped, "stopped")
 }
 
 fn unanswered(claim: &Claim, employee: &Employee, unavailable: &Unavailable) -> Draft {

@@ -11,6 +11,7 @@ use crate::agents::Agents;
 use crate::health::Health;
 use crate::model::ModelClient;
 use crate::observe::Observer;
+use crate::stop::Stops;
 use crate::{Config, Error, Timing};
 
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct Worker {
     pub(crate) health: Health,
     pub(crate) timing: Timing,
     pub(crate) owner: String,
+    pub(crate) stops: Stops,
     /// Cancelled when running turns have had their time after shutdown: they give their leases back.
     pub(crate) release: CancellationToken,
 }
@@ -42,6 +44,7 @@ impl Worker {
             health,
             timing,
             owner,
+            stops: Stops::default(),
             release: CancellationToken::new(),
         }))
     }

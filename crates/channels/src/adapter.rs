@@ -96,6 +96,26 @@ pub trait Adapter: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Tells one person something that nobody else sees.
+    fn whisper<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+        _target: &'a ReplyTarget,
+        _person: &'a str,
+        _text: &'a str,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async { Err(SendError::Rejected { reason: "this channel cannot whisper".to_owned() }) })
+    }
+
+    /// Shows that the wish to stop was heard. It may fail without harm.
+    fn stop_heard<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        self.typing_ends(account, target)
+    }
+
     /// For channels that show an answer while it grows.
     fn streaming(&self) -> Option<&dyn Streaming> {
         None

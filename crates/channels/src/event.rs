@@ -1,7 +1,7 @@
 //! What deliveries say, the same for every channel.
 
 use konstruct_domain::delivery::{Contact, DeliveryStatus};
-use konstruct_domain::message::InboundMessage;
+use konstruct_domain::message::{InboundMessage, ReplyTarget};
 
 use crate::AccountId;
 
@@ -16,6 +16,10 @@ pub enum Event {
     Status { account: AccountId, status: DeliveryStatus },
     /// A person's id has changed from the one of `previous` to those of `current`.
     Renamed { account: AccountId, previous: Contact, current: Contact },
+    /// A person pressed a button that we offered.
+    Action { account: AccountId, action: Action },
+    /// A person wants no more of the answer that is being written in a conversation.
+    Stopped { account: AccountId, conversation_key: String, place: ReplyTarget },
     /// The platform has taken our credentials away.
     Revoked { account: AccountId, reason: String },
     /// The platform restricts the account, or it warns that it will.
@@ -24,4 +28,14 @@ pub enum Event {
     HeldBack { account: AccountId, reason: &'static str },
     /// Nothing is done about it; the word is the `outcome` of metrics.
     Ignored(&'static str),
+}
+
+/// A button that somebody pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// What we put into it.
+    pub value: String,
+    /// The person's id at the platform.
+    pub by: String,
+    pub place: ReplyTarget,
 }

@@ -1,7 +1,7 @@
 //! What an adapter has to remember of a reply: for platforms that cannot be asked what they have taken.
 
 use futures::future::BoxFuture;
-use konstruct_domain::delivery::{Contact, SentPart};
+use konstruct_domain::delivery::{Contact, SentPart, StreamedMessage};
 
 use crate::SendError;
 
@@ -21,4 +21,10 @@ pub trait Ledger: Send + Sync {
 
     /// What is known of a person under the key of their conversation.
     fn contact<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Contact>, SendError>>;
+
+    /// The message in which the reply was shown while it was written. From now on nobody else changes it.
+    fn take_stream(&self) -> BoxFuture<'_, Result<Option<StreamedMessage>, SendError>>;
+
+    /// That message shows the reply as it is, or there is none.
+    fn stream_ended(&self) -> BoxFuture<'_, Result<(), SendError>>;
 }

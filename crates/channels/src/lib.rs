@@ -28,7 +28,7 @@ pub use adapter::{
     Refused, Reply, Secrets,
 };
 pub use adapters::{Adapters, SetUp, Settings};
-pub use event::Event;
+pub use event::{Action, Event};
 pub use failure::{Failure, SendError};
 pub use ledger::Ledger;
-pub use streaming::Streaming;
+pub use streaming::{Stream, Streaming};

@@ -53,6 +53,18 @@ pub struct DeliveryStatus {
     pub failure: Option<String>,
 }
 
+/// A message in which a reply was shown while it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamedMessage {
+    /// None: whether it was begun is not known.
+    pub message_id: Option<String>,
+    /// It was changed as a whole each time, for want of something to add to.
+    pub edited: bool,
+    pub begun_seconds_ago: u64,
+    /// Somebody is changing it at this moment.
+    pub busy: bool,
+}
+
 /// A reply may be longer than one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReplyPart {

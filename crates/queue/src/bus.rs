@@ -76,7 +76,8 @@ impl Bus {
 
     /// Best effort: false when Redis is down. Whoever must not miss it also looks for itself now and then.
     pub async fn publish(&self, signal: Signal) -> bool {
-        let published: Result<(), RedisError> = self.manager().publish(signal.channel(), "").await;
+        let published: Result<(), RedisError> =
+            self.manager().publish(signal.channel(), signal.payload()).await;
         if let Err(error) = &published {
             tracing::debug!(%error, ?signal, "a wake-up was not sent");
         }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use konstruct_domain::ids::ReplyId;
 use konstruct_domain::{ConversationId, TenantId};
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
@@ -26,12 +27,15 @@ const BUFFER: usize = 256;
 pub struct Partial {
     pub tenant: TenantId,
     pub conversation: ConversationId,
+    /// What it becomes. A runtime of an earlier version does not say it.
+    pub reply: Option<ReplyId>,
     pub text: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Payload {
     conversation: ConversationId,
+    reply: Option<ReplyId>,
     text: String,
 }
 
@@ -54,8 +58,14 @@ impl Bus {
         matches!(found, Ok(Some(_)))
     }
 
-    pub async fn publish_partial(&self, tenant: TenantId, conversation: ConversationId, text: &str) {
-        let payload = Payload { conversation, text: text.to_owned() };
+    pub async fn publish_partial(
+        &self,
+        tenant: TenantId,
+        conversation: ConversationId,
+        reply: ReplyId,
+        text: &str,
+    ) {
+        let payload = Payload { conversation, reply: Some(reply), text: text.to_owned() };
         let Ok(payload) = serde_json::to_string(&payload) else { return };
         let channel = format!("{}{TOPIC}", prefix(tenant));
         let published: Result<(), _> = self.manager().publish(channel, payload).await;
@@ -94,7 +104,8 @@ async fn forward(client: &redis::Client, sender: &mpsc::Sender<Partial>) -> redi
     while let Some(message) = messages.next().await {
         let Some(tenant) = tenant_of(message.get_channel_name()) else { continue };
         let Ok(payload) = serde_json::from_slice::<Payload>(message.get_payload_bytes()) else { continue };
-        let partial = Partial { tenant, conversation: payload.conversation, text: payload.text };
+        let Payload { conversation, reply, text } = payload;
+        let partial = Partial { tenant, conversation, reply, text };
         // Who does not keep up gets a later one, which holds this one too.
         let _ = sender.try_send(partial);
     }

@@ -1,13 +1,13 @@
 //! What is signalled, and on which channel. A tenant's channels share its prefix, which its cache user is limited to.
 
-use konstruct_domain::TenantId;
+use konstruct_domain::{ConversationId, TenantId};
 
 /// The prefix of everything a tenant has in Redis.
 pub(crate) fn prefix(tenant: TenantId) -> String {
     format!("kt:{tenant}:")
 }
 
-/// A wake-up: look again. It carries nothing to act on.
+/// A wake-up: look again. All but one carry nothing to act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// A message was committed to the tenant's inbox.
@@ -18,6 +18,8 @@ pub enum Signal {
     Config(TenantId),
     /// Somebody recorded a loaded revision or an observation about the tenant's resources.
     Loaded(TenantId),
+    /// A person wants no more of the answer that is being written in a conversation. Lost, it is written to its end.
+    Stop(TenantId, ConversationId),
 }
 
 impl Signal {
@@ -27,11 +29,19 @@ impl Signal {
             Self::Outbox(tenant) => (tenant, "outbox"),
             Self::Config(tenant) => (tenant, "config"),
             Self::Loaded(tenant) => (tenant, "loaded"),
+            Self::Stop(tenant, _) => (tenant, "stop"),
         };
         format!("{}{topic}", prefix(tenant))
     }
 
-    pub(crate) fn from_channel(channel: &str) -> Option<Self> {
+    pub(crate) fn payload(self) -> String {
+        match self {
+            Self::Stop(_, conversation) => conversation.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn read(channel: &str, payload: &[u8]) -> Option<Self> {
         let (tenant, topic) = channel.strip_prefix("kt:")?.split_once(':')?;
         let tenant = tenant.parse().ok()?;
         match topic {
@@ -39,15 +49,20 @@ impl Signal {
             "outbox" => Some(Self::Outbox(tenant)),
             "config" => Some(Self::Config(tenant)),
             "loaded" => Some(Self::Loaded(tenant)),
+            "stop" => Some(Self::Stop(tenant, conversation(payload)?)),
             _ => None,
         }
     }
 }
 
+fn conversation(payload: &[u8]) -> Option<ConversationId> {
+    std::str::from_utf8(payload).ok()?.parse().ok().map(ConversationId::new)
+}
+
 /// What a role listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topics {
-    /// A runtime: inbox and configuration of its tenant.
+    /// A runtime: inbox and configuration of its tenant, and what is to be stopped.
     Tenant(TenantId),
     /// Outbox and configuration of all tenants.
     Gateway,
@@ -62,7 +77,8 @@ impl Topics {
     pub(crate) fn channels(self) -> (Vec<String>, Vec<&'static str>) {
         match self {
             Self::Tenant(tenant) => {
-                (vec![Signal::Inbox(tenant).channel(), Signal::Config(tenant).channel()], Vec::new())
+                let all = ["inbox", "config", "stop"].map(|topic| format!("{}{topic}", prefix(tenant)));
+                (all.into(), Vec::new())
             }
             Self::Gateway => (Vec::new(), vec!["kt:*:outbox", "kt:*:config"]),
             Self::AiGateway => (Vec::new(), vec!["kt:*:config"]),
@@ -78,13 +94,20 @@ mod tests {
     #[test]
     fn a_signal_is_read_back_from_its_channel() {
         let tenant = TenantId::from_slug(&"acme".parse().unwrap());
-        for signal in
-            [Signal::Inbox(tenant), Signal::Outbox(tenant), Signal::Config(tenant), Signal::Loaded(tenant)]
-        {
-            assert_eq!(Signal::from_channel(&signal.channel()), Some(signal));
+        let conversation = ConversationId::derive(tenant, &"slack".parse().unwrap(), "C1:1.2");
+        for signal in [
+            Signal::Inbox(tenant),
+            Signal::Outbox(tenant),
+            Signal::Config(tenant),
+            Signal::Loaded(tenant),
+            Signal::Stop(tenant, conversation),
+        ] {
+            assert_eq!(Signal::read(&signal.channel(), signal.payload().as_bytes()), Some(signal));
         }
+        let stop = Signal::Stop(tenant, conversation).channel();
+        assert_eq!([Signal::read(&stop, b""), Signal::read(&stop, b"\xff")], [None, None]);
         for foreign in ["", "kt:", "kt:acme:inbox", "kt:00000000-0000-0000-0000-000000000000:else", "other"] {
-            assert_eq!(Signal::from_channel(foreign), None, "{foreign}");
+            assert_eq!(Signal::read(foreign, b""), None, "{foreign}");
         }
     }
 }

@@ -81,7 +81,8 @@ async fn forward(connection: PubSub, events: &mpsc::Sender<Event>) {
         tokio::select! {
             message = messages.next() => {
                 let Some(message) = message else { return };
-                let Some(signal) = Signal::from_channel(message.get_channel_name()) else { continue };
+                let Some(signal) = Signal::read(message.get_channel_name(), message.get_payload_bytes())
+                else { continue };
                 if events.send(Event::Signal(signal)).await.is_err() {
                     return;
                 }

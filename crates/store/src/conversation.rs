@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use konstruct_domain::ids::ReplyId;
 use konstruct_domain::{AgentName, ConversationId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -42,6 +43,13 @@ pub struct PendingMessage {
     pub text: String,
     /// Milliseconds from its commit to this claim.
     pub waited_ms: i64,
+}
+
+impl Claim {
+    /// The reply that this turn comes to.
+    pub fn reply(&self) -> ReplyId {
+        ReplyId::derive(self.conversation, self.messages.last().map_or(0, |message| message.inbox_id))
+    }
 }
 
 /// What a worker asks for.

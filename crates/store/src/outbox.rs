@@ -38,6 +38,8 @@ pub struct OutboxItem {
     pub waits: u32,
     /// An earlier try may have been delivered: ask the platform before sending.
     pub in_doubt: bool,
+    /// Something is shown in the conversation that this reply may have to end.
+    pub streamed: bool,
     pub fence: i64,
 }
 
@@ -187,11 +189,14 @@ async fn look(
              from next
              where (o.tenant_id, o.reply_id) = (next.tenant_id, next.reply_id)
              returning o.reply_id, o.conversation_id, o.connection, o.reply_to, o.body, o.attempt, o.waits, o.fence,
-                 o.outbox_seq, next.in_doubt
+                 o.outbox_seq, next.in_doubt,
+                 exists (select from konstruct.reply_stream s
+                         where s.tenant_id = o.tenant_id and s.conversation_id = o.conversation_id) as streamed
          )
          select seen.first, seen.last, seen.rows as "rows!", l.reply_id as "reply_id?",
              l.conversation_id as "conversation_id?", l.connection as "connection?", l.reply_to as "reply_to?",
-             l.body as "body?", l.attempt as "attempt?", l.waits as "waits?", l.fence as "fence?", l.in_doubt as "in_doubt?"
+             l.body as "body?", l.attempt as "attempt?", l.waits as "waits?", l.fence as "fence?", l.in_doubt as "in_doubt?",
+             l.streamed as "streamed?"
          from (select min(outbox_seq) as first, max(outbox_seq) as last, count(*) as rows from scanned) seen
          left join leased l on true
          order by l.outbox_seq"#,
@@ -225,6 +230,7 @@ async fn look(
             attempt: row.attempt.unwrap_or_default().unsigned_abs(),
             waits: row.waits.unwrap_or_default().unsigned_abs(),
             in_doubt: row.in_doubt.unwrap_or(true),
+            streamed: row.streamed.unwrap_or(true),
             fence: row.fence.unwrap_or_default(),
         });
     }

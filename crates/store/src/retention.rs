@@ -10,8 +10,8 @@ use crate::{Result, Store};
 const ROWS: i64 = 5_000;
 
 impl Store {
-    /// Deletes deliveries, with their payloads, and the records of sent replies that are older than `age`; nothing of a
-    /// tenant under legal hold. What was said stays in the history. Returns how many rows went: call again while there
+    /// Deletes deliveries, with their payloads, the records of sent replies and what was offered that are older than `age`;
+    /// nothing of a tenant under legal hold. What was said stays in the history. Returns how many rows went: call again while there
     /// are any.
     pub async fn delete_expired(&self, tenant: TenantId, age: Duration) -> Result<u64> {
         let mut transaction = self.begin(tenant).await?;
@@ -35,7 +35,17 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
+        let offers = sqlx::query!(
+            "delete from konstruct.offer where ctid = any(array(
+                 select o.ctid from konstruct.offer o where o.expires_at < now() - make_interval(secs => $1) limit $2))
+             and not exists (select from konstruct.tenant t where t.tenant_id = $3 and t.legal_hold)",
+            age.as_secs_f64(),
+            ROWS,
+            tenant.as_uuid()
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        Ok(deliveries.rows_affected() + sent.rows_affected())
+        Ok(deliveries.rows_affected() + sent.rows_affected() + offers.rows_affected())
     }
 }

@@ -31,6 +31,8 @@ pub enum TurnOutcome {
     Answered,
     /// No model could be reached; the person was told.
     ModelUnavailable,
+    /// A person stopped it; what was written until then is the reply.
+    Stopped,
     /// The turn failed too often; its messages are kept aside and the person was told.
     Parked {
         reason: String,
@@ -42,6 +44,7 @@ impl TurnOutcome {
         match self {
             Self::Answered => "answered",
             Self::ModelUnavailable => "model_unavailable",
+            Self::Stopped => "stopped",
             Self::Parked { .. } => "parked",
         }
     }
@@ -57,8 +60,7 @@ pub struct Completed {
 impl TenantStore {
     /// Commits history, reply, usage, audit and the end of the messages together, if the lease is still held.
     pub async fn complete(&self, claim: &Claim, turn: &Turn) -> Result<Completed> {
-        let last_inbox_id = claim.messages.last().map_or(0, |message| message.inbox_id);
-        let reply = ReplyId::derive(claim.conversation, last_inbox_id);
+        let reply = claim.reply();
         let last_seq = self.turns().submit(Ended::new(claim, turn, reply)).await?;
         last_seq.map(|last_seq| Completed { last_seq, reply }).ok_or(Error::LeaseLost)
     }

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use konstruct_testkit::slack::{App, Fault, Phase, SlackDouble, Workspace, seconds_now};
 use konstruct_testkit::telegram::{Bot, TelegramDouble};
 use konstruct_testkit::whatsapp::{Media, MetaApp, Number, WhatsAppDouble};
 use serde_json::json;
@@ -80,4 +81,39 @@ async fn python_telegram_bot_uses_the_double_of_telegram() {
     assert_eq!(texts, ["plain", "bold < 1", "choose"]);
     assert!(telegram.sent()[2].reply_markup.is_some());
     assert!(telegram.webhook("ada_bot").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
+    let slack = SlackDouble::start().await;
+    let (workspace, poor) = (Workspace::new("T1"), Workspace::new("T2"));
+    slack.add_workspace(workspace.clone());
+    slack.add_workspace(poor.clone());
+    slack.withdraw_scope("T2", "chat:write");
+    slack.inject("chat.meMessage", [Fault::RateLimited { seconds: 7 }]);
+    let app = App::new(&workspace, "konstruct-slack-secret");
+    let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into(), 1_763_740_800);
+    assert_eq!(vector.signature, "v0=9ffbbed6ede3b4ce4147e17edb2ec61127f494848ab05a7e543dcd849fb83e46");
+    let [mention, _] = app.mention("C1", "U1", "hé 😀");
+    let requests = [app.sign(&mention), app.pressed("C1", "1.000100", "U1", "é +&= 😀")].map(|request| {
+        let body = String::from_utf8(request.body).unwrap();
+        json!({ "timestamp": request.timestamp, "signature": request.signature, "body": body })
+    });
+    let told = json!({
+        "url": slack.base_url(), "token": workspace.bot_token, "poor": poor.bot_token,
+        "signing_secret": app.signing_secret, "requests": requests, "now": seconds_now(),
+    });
+    check("slack.py", &told).await;
+    let messages = slack.messages();
+    let shown: Vec<_> = messages.iter().map(|message| (message.text.as_str(), message.streaming)).collect();
+    let ended = Some(Phase::Ended);
+    assert_eq!(
+        shown,
+        [("root, changed", None), ("**reply**", None), ("Hello world, changed", ended), ("in chunks", ended)]
+    );
+    assert_eq!(messages[2].metadata.as_ref().unwrap()["event_type"], "test");
+    assert_eq!(slack.ephemerals()[0].text, "only for you");
+    let root = &messages[0].ts;
+    assert_eq!(slack.status("T1", "C1", root).as_deref(), Some("is thinking…"));
+    assert_eq!(slack.session("T1", "C1", root).as_deref(), Some("processing"));
 }

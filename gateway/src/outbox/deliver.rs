@@ -63,8 +63,14 @@ impl Inner {
         let account =
             connection.account(&self.store).await.map_err(|error| not_now(item, &error.to_string()))?;
         let reply = Reply { id: item.reply, target: &item.target, text: &item.text, in_doubt: item.in_doubt };
-        let ledger =
-            StoredLedger { store: &self.store, tenant, connection: &item.connection, reply: item.reply };
+        let ledger = StoredLedger {
+            store: &self.store,
+            tenant,
+            connection: &item.connection,
+            reply: item.reply,
+            conversation: item.conversation,
+            streamed: item.streamed,
+        };
         let sent = adapter.send(&account, &reply, &ledger).await;
         match &sent {
             Ok(_) if connection.snapshot.channel.secrets().is_empty() => {}

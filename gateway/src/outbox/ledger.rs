@@ -2,9 +2,9 @@
 
 use futures::future::BoxFuture;
 use konstruct_channels::{Ledger, SendError};
-use konstruct_domain::delivery::{Contact, SentPart};
+use konstruct_domain::delivery::{Contact, SentPart, StreamedMessage};
 use konstruct_domain::ids::ReplyId;
-use konstruct_domain::{ConnectionName, TenantId};
+use konstruct_domain::{ConnectionName, ConversationId, TenantId};
 use konstruct_store::{Error, Store};
 
 /// One reply's.
@@ -13,6 +13,9 @@ pub(super) struct StoredLedger<'a> {
     pub tenant: TenantId,
     pub connection: &'a ConnectionName,
     pub reply: ReplyId,
+    pub conversation: ConversationId,
+    /// Something may be shown in the conversation.
+    pub streamed: bool,
 }
 
 fn unstored(error: &Error) -> SendError {
@@ -48,6 +51,23 @@ impl Ledger for StoredLedger<'_> {
     fn contact<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Contact>, SendError>> {
         Box::pin(async move {
             self.store.contact(self.tenant, self.connection, key).await.map_err(|error| unstored(&error))
+        })
+    }
+
+    fn take_stream(&self) -> BoxFuture<'_, Result<Option<StreamedMessage>, SendError>> {
+        Box::pin(async move {
+            if !self.streamed {
+                return Ok(None);
+            }
+            let taken = self.store.take_stream(self.tenant, self.conversation, self.reply).await;
+            taken.map_err(|error| unstored(&error))
+        })
+    }
+
+    fn stream_ended(&self) -> BoxFuture<'_, Result<(), SendError>> {
+        Box::pin(async move {
+            let ended = self.store.stream_ended(self.tenant, self.conversation, self.reply).await;
+            ended.map_err(|error| unstored(&error))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries of Slack's Events API.
+//! Deliveries of Slack: of its Events API, and of buttons that people press.
 
 use std::sync::Arc;
 
@@ -17,7 +17,11 @@ use crate::receive::{Door, receive};
 const CHANNEL: &str = "slack";
 
 pub(super) fn router() -> Router<Arc<App>> {
-    Router::new().route("/slack/events", post(shared_app)).route("/slack/{public_id}/events", post(own_app))
+    Router::new()
+        .route("/slack/events", post(shared_app))
+        .route("/slack/interactivity", post(shared_app))
+        .route("/slack/{public_id}/events", post(own_app))
+        .route("/slack/{public_id}/interactivity", post(own_app))
 }
 
 async fn shared_app(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {

@@ -92,7 +92,10 @@ async fn a_visitor_uses_the_widget_with_keyboard_pictures_and_a_bad_line() {
             ("answer", text) => world.answer(&tenant, text).await,
             ("write", text) => {
                 let conversation = world.claim(&tenant).await;
-                world.bus.publish_partial(tenant.id, conversation.conversation, text).await;
+                world
+                    .bus
+                    .publish_partial(tenant.id, conversation.conversation, conversation.reply(), text)
+                    .await;
                 tenant.runtime.retry_later(&conversation, Duration::ZERO).await.unwrap();
             }
             ("cut", _) => line.cut(),

@@ -172,6 +172,7 @@ async fn a_crash_after_sending_does_not_send_again() {
         thread_ts,
         text: &item.text,
         in_doubt: item.in_doubt,
+        first: None,
     };
     client.deliver(&"xoxb-T1".into(), &reply).await.unwrap();
     scene.make_due().await;

@@ -418,8 +418,8 @@ async fn what_is_being_written_shows_before_the_answer_and_only_there() {
     let other = konstruct_domain::ConversationId::new(Uuid::new_v4());
     let mut received = String::new();
     while !received.contains("event: partial") {
-        chat.world.bus.publish_partial(chat.tenant.id, other, "not for you").await;
-        chat.world.bus.publish_partial(chat.tenant.id, claim.conversation, "Hel").await;
+        chat.world.bus.publish_partial(chat.tenant.id, other, claim.reply(), "not for you").await;
+        chat.world.bus.publish_partial(chat.tenant.id, claim.conversation, claim.reply(), "Hel").await;
         if let Ok(Some(chunk)) = timeout(Duration::from_millis(200), chunks.next()).await {
             received.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
         }

@@ -31,6 +31,8 @@ pub(crate) enum Mood {
     Says(String),
     /// A streamed answer ends in the middle; one in a piece is this.
     BreaksOff(String),
+    /// A streamed answer begins with this and goes on for ever.
+    NeverEnds(String),
     Fails(StatusCode, &'static str),
     /// The tenant's tokens of the month are used up.
     UsedUp,
@@ -158,13 +160,16 @@ async fn complete(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byt
     inner.arrived.send_modify(|count| *count += 1);
     let guard = GivenUp(Some(inner.clone()));
     inner.gate.acquire().await.unwrap().forget();
-    guard.answered();
     let last = text_of(messages.last().unwrap()).unwrap();
     let mood = inner.mood.lock().unwrap().clone();
+    if let Mood::NeverEnds(text) = mood {
+        return never_ends(&text, guard);
+    }
+    guard.answered();
     match mood {
         Mood::Echo(before) => answer(&format!("{before}{last}"), streamed, true),
         Mood::Says(text) => answer(&text, streamed, true),
-        Mood::BreaksOff(text) => answer(&text, streamed, false),
+        Mood::BreaksOff(text) | Mood::NeverEnds(text) => answer(&text, streamed, false),
         Mood::Fails(status, code) => refuse(status, code),
         Mood::UsedUp => used_up(),
     }
@@ -231,6 +236,18 @@ fn stream(text: &str, whole: bool) -> Response {
         Ok::<_, std::convert::Infallible>(format!("data: {event}\n\n"))
     });
     ([("content-type", "text/event-stream")], axum::body::Body::from_stream(body)).into_response()
+}
+
+fn never_ends(text: &str, guard: GivenUp) -> Response {
+    let piece = json!({"model": "demo-1", "konstruct": {"provider": "demo", "revision": "0"},
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
+    let first = Ok::<_, std::convert::Infallible>(format!("data: {piece}\n\n"));
+    let rest = futures::stream::once(async move {
+        let _guard = guard;
+        std::future::pending().await
+    });
+    let body = axum::body::Body::from_stream(futures::stream::iter([first]).chain(rest));
+    ([("content-type", "text/event-stream")], body).into_response()
 }
 
 fn answer(text: &str, streamed: bool, whole: bool) -> Response {

@@ -1,6 +1,7 @@
 //! Replies that show while they are written, pictures, and employees that are paused.
 
 use konstruct_domain::ConversationId;
+use konstruct_domain::ids::ReplyId;
 use konstruct_domain::snapshot::AgentSnapshot;
 use konstruct_queue::Signal;
 use konstruct_store::NewPicture;
@@ -23,7 +24,7 @@ async fn a_reply_shows_while_it_is_written_to_who_looks_and_says_who_writes() {
     let mut partials = world.bus.partials(CancellationToken::new());
     // The subscription may take a moment; what is written before it is lost, as it may be.
     eventually("the subscription", async || {
-        world.bus.publish_partial(world.tenant, other, "listening?").await;
+        world.bus.publish_partial(world.tenant, other, ReplyId::derive(other, 1), "listening?").await;
         (!partials.is_empty()).then_some(())
     })
     .await;
@@ -54,6 +55,47 @@ async fn an_answer_that_breaks_off_is_asked_for_again_in_one_piece() {
     assert_eq!(world.replies(1).await, [format!("{FIRST_CONTACT}Whole")]);
     let streamed: Vec<_> = world.ai_gateway.calls().iter().map(|call| call["stream"].clone()).collect();
     assert_eq!(streamed, [true, false]);
+}
+
+#[tokio::test]
+async fn a_person_stops_an_answer_and_keeps_what_was_written() {
+    let world = World::new().await;
+    let _running = world.start(timing());
+    let watched = conversation(&world, "one");
+    world.bus.watch(world.tenant, watched).await;
+    let mut partials = world.bus.partials(CancellationToken::new());
+    let other = conversation(&world, "other");
+    eventually("the subscription", async || {
+        world.bus.publish_partial(world.tenant, other, ReplyId::derive(other, 1), "listening?").await;
+        (!partials.is_empty()).then_some(())
+    })
+    .await;
+    world.ai_gateway.set(Mood::NeverEnds("Once upon".into()));
+    world.say("one", "Tell me a story").await;
+    while partials.recv().await.unwrap().conversation != watched {}
+    world.bus.publish(Signal::Stop(world.tenant, conversation(&world, "another"))).await;
+    world.bus.publish(Signal::Stop(world.tenant, watched)).await;
+    let reply = world.replies(1).await.remove(0);
+    assert_eq!(reply, format!("{FIRST_CONTACT}Once upon\n\n_I've stopped, as you asked._"));
+    assert_eq!(world.turns().await, ["stopped/1"]);
+    world.ai_gateway.wait_for_given_up(1).await;
+
+    // After the answer there is nothing to stop.
+    world.bus.publish(Signal::Stop(world.tenant, watched)).await;
+    world.ai_gateway.set(Mood::Says("The end".into()));
+    world.say("one", "And then?").await;
+    assert_eq!(world.replies(2).await[1], "The end");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_stopped_before_its_first_word_says_so() {
+    let world = World::new().await;
+    let _running = world.start(timing());
+    world.ai_gateway.close_gate();
+    let stopped = world.say("one", "Tell me a story").await;
+    world.ai_gateway.wait_for_calls(1).await;
+    world.bus.publish(Signal::Stop(world.tenant, stopped)).await;
+    assert_eq!(world.replies(1).await, [format!("{FIRST_CONTACT}I've stopped, as you asked.")]);
 }
 
 #[tokio::test]

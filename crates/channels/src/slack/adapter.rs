@@ -8,14 +8,16 @@ use http::HeaderName;
 use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::parse::Delivery;
 use super::status::Thread;
-use super::{Client, format, parse, send, verify};
+use super::{Client, format, interaction, parse, send, verify};
+use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
-    Refused, Reply, Secrets, SendError,
+    Refused, Reply, Secrets, SendError, Streaming,
 };
 
 /// The Web API of the real Slack.
@@ -52,7 +54,9 @@ impl Default for Settings {
 }
 
 pub struct Slack {
-    client: Client,
+    pub(super) client: Client,
+    /// How fast answers are shown while they are written.
+    pub(super) pace: Pace,
     shared: Option<Secrets>,
 }
 
@@ -60,15 +64,22 @@ impl Slack {
     pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
         let shared = settings.signing_secret.clone();
         let shared = shared.map(|secret| [(SecretField::SlackSigningSecret, secret)].into_iter().collect());
-        Self { client: Client::with(http, &settings.base_url), shared }
+        Self { client: Client::with(http, &settings.base_url), pace: Pace::default(), shared }
     }
 
-    async fn post(&self, account: &Account<'_>, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
+    async fn post(
+        &self,
+        account: &Account<'_>,
+        reply: &Reply<'_>,
+        ledger: &dyn Ledger,
+    ) -> Result<Option<String>, Failure> {
         let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
         let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
         let Thread { channel, ts: thread_ts } = thread(reply.target)?;
         let Reply { id, text, in_doubt, .. } = *reply;
-        self.client.deliver(token, &send::Reply { id, channel, thread_ts, text, in_doubt }).await
+        let reply = send::Reply { id, channel, thread_ts, text, in_doubt, first: None };
+        let first = self.finish(token, &reply, ledger).await?;
+        self.client.deliver(token, &send::Reply { first: first.as_deref(), ..reply }).await
     }
 
     async fn identify(&self, account: &Account<'_>) -> Result<(), NotConnected> {
@@ -96,7 +107,7 @@ impl Adapter for Slack {
             text_max: format::PART_MAX,
             markup: Markup::Markdown,
             buttons: true,
-            streaming: false,
+            streaming: true,
             files: true,
             typing_lasts: Some(STATUS_LASTS),
             reply_window: None,
@@ -119,6 +130,9 @@ impl Adapter for Slack {
     }
 
     fn parse(&self, body: &Bytes, _channel: Option<&ChannelSnapshot>) -> Result<Vec<Event>, Malformed> {
+        if interaction::is_one(body) {
+            return interaction::parse(body);
+        }
         let event = match parse::parse(body)? {
             Delivery::UrlVerification { challenge } => Event::Handshake { answer: challenge },
             Delivery::Ignored(ignored) => Event::Ignored(ignored.as_str()),
@@ -129,6 +143,14 @@ impl Adapter for Slack {
             Delivery::Revoked { account, event } => {
                 Event::Revoked { account: account.as_str().into(), reason: event }
             }
+            Delivery::Stopped { account, channel, root } => Event::Stopped {
+                account: account.as_str().into(),
+                conversation_key: parse::conversation_key(&channel, &root),
+                place: ReplyTarget::new(
+                    "slack",
+                    [("channel", channel.as_str()), ("thread_ts", root.as_str())],
+                ),
+            },
             Delivery::Message { account, mut message } => {
                 message.raw = body.clone();
                 Event::Message { account: account.as_str().into(), message, contact: None }
@@ -160,9 +182,9 @@ impl Adapter for Slack {
         &'a self,
         account: &'a Account<'a>,
         reply: &'a Reply<'a>,
-        _ledger: &'a dyn Ledger,
+        ledger: &'a dyn Ledger,
     ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
-        Box::pin(self.post(account, reply))
+        Box::pin(self.post(account, reply, ledger))
     }
 
     fn typing<'a>(
@@ -188,6 +210,38 @@ impl Adapter for Slack {
         })
     }
 
+    fn whisper<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        person: &'a str,
+        text: &'a str,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            let arguments = json!({
+                "channel": target.get("channel"), "thread_ts": target.get("thread_ts"), "user": person,
+                "text": format::fallback(&format::neutralise(text)),
+            });
+            self.client.post("chat.postEphemeral", token, &arguments).await.map(drop)
+        })
+    }
+
+    fn stop_heard<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            self.client.end_processing(token, thread(target)?).await
+        })
+    }
+
+    fn streaming(&self) -> Option<&dyn Streaming> {
+        Some(self)
+    }
+
     fn fetch<'a>(
         &'a self,
         account: &'a Account<'a>,
@@ -201,7 +255,7 @@ impl Adapter for Slack {
     }
 }
 
-fn thread(target: &ReplyTarget) -> Result<Thread<'_>, SendError> {
+pub(super) fn thread(target: &ReplyTarget) -> Result<Thread<'_>, SendError> {
     match (target.get("channel"), target.get("thread_ts")) {
         (Some(channel), Some(ts)) => Ok(Thread { channel, ts }),
         _ => Err(SendError::Rejected { reason: "the reply has no Slack thread".to_owned() }),

@@ -26,6 +26,8 @@ pub struct Client {
 pub struct Identity {
     pub team_id: String,
     pub enterprise_id: Option<String>,
+    /// The bot's.
+    pub user_id: Option<String>,
 }
 
 impl Client {
@@ -49,8 +51,9 @@ impl Client {
     pub async fn identity(&self, token: &SecretString) -> Result<Identity, SendError> {
         let answer = self.post("auth.test", token, &Value::Object(serde_json::Map::new())).await?;
         let team_id = text(&answer, "team_id").ok_or_else(|| unreadable("auth.test names no team"))?;
-        let enterprise_id = text(&answer, "enterprise_id").map(str::to_owned);
-        Ok(Identity { team_id: team_id.to_owned(), enterprise_id })
+        let also = |field| text(&answer, field).map(str::to_owned);
+        let (enterprise_id, user_id) = (also("enterprise_id"), also("user_id"));
+        Ok(Identity { team_id: team_id.to_owned(), enterprise_id, user_id })
     }
 
     pub(super) async fn post(

@@ -36,6 +36,14 @@ pub(super) fn neutralise(text: &str) -> String {
     safe
 }
 
+/// What can be shown of a text that goes on in any way: whole words, so that no half of a mention is let through, and no more than
+/// one message holds.
+pub(super) fn showable(text: &str) -> String {
+    let text = truncate(text, PART_MAX);
+    let whole = text.rfind(char::is_whitespace).map_or("", |end| &text[..end]);
+    neutralise(whole.trim_end())
+}
+
 /// `<!channel>`, `<!here|here>`, `<!subteam^S1|@ops>`: the word, and what follows the closing bracket.
 fn bracketed(text: &str) -> Option<(&str, &str)> {
     let (word, after) = mass_mention(text.strip_prefix("<!")?)?;
@@ -92,12 +100,38 @@ mod tests {
     }
 
     #[test]
+    fn half_a_word_is_not_shown() {
+        assert_eq!(showable("Hello <!chan"), "Hello");
+        assert_eq!(showable("Hello <!channel> you"), "Hello @\u{2060}channel");
+        assert_eq!([showable("Hello"), showable(" "), showable("")], ["", "", ""]);
+        assert!(showable(&"word ".repeat(PART_MAX)).chars().count() <= PART_MAX);
+    }
+
+    #[test]
     fn the_fallback_is_plain_text_of_bounded_length() {
         assert_eq!(fallback("a < b && <@U1>"), "a &lt; b &amp;&amp; &lt;@U1&gt;");
         assert_eq!(fallback(&"<".repeat(PART_MAX)).len(), 4 * FALLBACK_MAX);
     }
 
     proptest! {
+        /// Added piece by piece, as a stream is.
+        #[test]
+        fn no_mass_mention_grows_together(
+            text in "([<!@>| a]{0,3}(channel|here|everyone|subteam\\^S1)[<!@>| a]{0,3}){1,3}",
+        ) {
+            let mut shown = String::new();
+            for end in (0..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+                if let Some(more) = showable(&text[..end]).strip_prefix(shown.as_str()) {
+                    shown.push_str(more);
+                }
+                for word in ["<!channel", "<!here", "<!everyone", "<!subteam"] {
+                    for after in [">", "|", "^"] {
+                        prop_assert!(!shown.contains(&format!("{word}{after}")), "{shown}");
+                    }
+                }
+            }
+        }
+
         #[test]
         fn no_mass_mention_survives(text in "[<!@>| a]{0,6}(channel|here|everyone)[<!@>| a]{0,6}") {
             let safe = neutralise(&text);

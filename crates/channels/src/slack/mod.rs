@@ -2,13 +2,16 @@
 
 mod adapter;
 mod api;
+mod content;
 mod envelope;
 mod files;
 mod format;
 mod inbound_text;
+mod interaction;
 mod parse;
 mod send;
 mod status;
+mod stream;
 mod verify;
 
 pub use adapter::{BASE_URL, Settings, Slack};

@@ -19,6 +19,12 @@ pub(super) enum Delivery {
         account: String,
         message: Box<InboundMessage>,
     },
+    /// Somebody pressed Stop in a thread.
+    Stopped {
+        account: String,
+        channel: String,
+        root: String,
+    },
     /// Slack holds events back: the workspace had more than 30,000 within an hour.
     RateLimited {
         account: Option<String>,
@@ -89,6 +95,7 @@ fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
     match kind {
         "app_mention" | "message" => {}
         "app_uninstalled" | "tokens_revoked" => return revoked(envelope, kind),
+        "agent_session_stopped" => return stopped(envelope),
         _ => return Err(Ignored::EventType),
     }
     refuse_bots(event, envelope.own_user)?;
@@ -112,16 +119,39 @@ fn event(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
     let message = InboundMessage {
         event_id: event_id.to_owned(),
         message_id: format!("{account}:{channel}:{ts}"),
-        conversation_key: format!("{channel}:{root}"),
+        conversation_key: conversation_key(channel, root),
         author_id: author.to_owned(),
         text: said_text(event, markup, envelope.own_user),
         attachments: attachments(event),
         language: None,
         addressing,
-        reply_to: ReplyTarget::new("slack", [("channel", channel), ("thread_ts", root)]),
+        reply_to: ReplyTarget::new(
+            "slack",
+            [("channel", channel), ("thread_ts", root), ("user", author), ("team", team(event, account))],
+        ),
         raw: Bytes::new(),
     };
     Ok(Delivery::Message { account: account.to_owned(), message: Box::new(message) })
+}
+
+/// A thread is a conversation.
+pub(super) fn conversation_key(channel: &str, root: &str) -> String {
+    format!("{channel}:{root}")
+}
+
+fn stopped(envelope: &Envelope<'_>) -> Result<Delivery, Ignored> {
+    let field = |field| text(envelope.event, field).filter(is_id).map(str::to_owned);
+    let account = envelope.account.filter(is_id).map(str::to_owned);
+    match (account, field("channel"), field("thread_ts")) {
+        (Some(account), Some(channel), Some(root)) => Ok(Delivery::Stopped { account, channel, root }),
+        _ => Err(Ignored::Incomplete),
+    }
+}
+
+/// The workspace of whoever wrote, which with Slack Connect is not that of the app.
+fn team<'a>(event: &'a Value, account: &'a str) -> &'a str {
+    let teams = ["user_team", "team"].into_iter().filter_map(|field| text(event, field).filter(is_id));
+    teams.into_iter().next().unwrap_or(account)
 }
 
 /// A token that acts for a person is none of ours.
@@ -135,7 +165,7 @@ fn revoked(envelope: &Envelope<'_>, kind: &str) -> Result<Delivery, Ignored> {
 }
 
 /// Ids become keys of rows, so they are short and printable, whoever signed the delivery.
-fn is_id(text: &&str) -> bool {
+pub(super) fn is_id(text: &&str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

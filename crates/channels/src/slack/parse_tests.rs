@@ -43,8 +43,8 @@ fn a_mention_opens_a_thread_at_its_own_ts() {
     assert_eq!(message.message_id, "T1:C1:1.000100");
     assert_eq!(message.conversation_key, "C1:1.000100");
     assert_eq!(message.addressing, Addressing::Addressed);
-    let reply_to = ReplyTarget::new("slack", [("channel", "C1"), ("thread_ts", "1.000100")]);
-    assert_eq!(message.reply_to, reply_to);
+    let place = [("channel", "C1"), ("thread_ts", "1.000100"), ("user", "U1"), ("team", "T1")];
+    assert_eq!(message.reply_to, ReplyTarget::new("slack", place));
 }
 
 #[test]
@@ -135,6 +135,12 @@ fn the_account_is_the_installation_and_not_the_place_of_the_message() {
 }
 
 #[test]
+fn a_guest_of_slack_connect_is_answered_in_their_own_workspace() {
+    let guest = with(with(mention(), "team", json!("T1")), "user_team", json!("TGUEST"));
+    assert_eq!(message(&guest).reply_to.get("team"), Some("TGUEST"));
+}
+
+#[test]
 fn an_over_long_text_is_cut_at_a_character() {
     let text = message(&with(mention(), "text", json!("ü".repeat(TEXT_MAX + 5)))).text;
     assert_eq!(text.chars().count(), TEXT_MAX);
@@ -164,6 +170,18 @@ fn an_app_that_was_removed_and_a_bot_token_that_was_taken_back_are_told() {
     assert_eq!(delivery(&tokens(json!(["UBOT"]))), revoked("tokens_revoked"));
     assert_eq!(delivery(&tokens(json!([]))), Delivery::Ignored(Ignored::EventType));
     assert_eq!(delivery(&tokens(json!(null))), Delivery::Ignored(Ignored::EventType));
+}
+
+#[test]
+fn whoever_presses_stop_means_the_thread() {
+    let stop = json!({"type": "agent_session_stopped", "channel": "C1", "thread_ts": "1.0", "user": "U1",
+        "streaming_message_ts": ["2.0"], "event_ts": "3.0"});
+    let (account, channel, root) = ("T1".to_owned(), "C1".to_owned(), "1.0".to_owned());
+    assert_eq!(delivery(&stop), Delivery::Stopped { account, channel, root });
+    for field in ["channel", "thread_ts"] {
+        let incomplete = with(stop.clone(), field, json!(null));
+        assert_eq!(delivery(&incomplete), Delivery::Ignored(Ignored::Incomplete));
+    }
 }
 
 #[test]

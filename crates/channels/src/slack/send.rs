@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::api::Client;
 use super::envelope::text;
-use super::format;
+use super::{content, format};
 use crate::split::split;
 use crate::{Failure, SendError};
 
@@ -35,25 +35,35 @@ pub struct Reply<'a> {
     pub text: &'a str,
     /// An earlier try may have succeeded.
     pub in_doubt: bool,
+    /// The message that shows the first part already.
+    pub first: Option<&'a str>,
+}
+
+impl Reply<'_> {
+    /// What each message of the reply shows.
+    pub(super) fn parts(&self) -> Vec<String> {
+        split(&format::neutralise(self.text), format::PART_MAX)
+    }
 }
 
 impl Client {
     /// Posts what is not there yet. Returns the `ts` of the first message.
     pub async fn deliver(&self, token: &SecretString, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
-        let parts = split(&format::neutralise(reply.text), format::PART_MAX);
+        let parts = reply.parts();
         let mut posted = if reply.in_doubt {
             self.find(token, reply).await.map_err(|error| Failure { error, maybe_visible: true })?
         } else {
             HashMap::new()
         };
-        for (index, part) in parts.iter().enumerate() {
+        posted.extend(reply.first.map(|ts| (0, ts.to_owned())));
+        for index in 0..parts.len() {
             if posted.contains_key(&index) {
                 continue;
             }
             if index > 0 {
                 tokio::time::sleep(BETWEEN_PARTS).await;
             }
-            match self.post_part(token, reply, part, (index, parts.len())).await {
+            match self.post_part(token, reply, &parts, index).await {
                 Ok(ts) => drop(posted.insert(index, ts)),
                 Err(error) => {
                     let failure = Failure::from(error);
@@ -71,20 +81,12 @@ impl Client {
         &self,
         token: &SecretString,
         reply: &Reply<'_>,
-        part: &str,
-        (index, count): (usize, usize),
+        parts: &[String],
+        index: usize,
     ) -> Result<String, SendError> {
-        let arguments = json!({
-            "channel": reply.channel,
-            "thread_ts": reply.thread_ts,
-            "text": format::fallback(part),
-            "blocks": [{ "type": "markdown", "text": part }],
-            "unfurl_links": false,
-            "metadata": {
-                "event_type": METADATA_EVENT_TYPE,
-                "event_payload": { "reply_id": reply.id.to_string(), "part": index, "parts": count },
-            },
-        });
+        let mut arguments = content::part(reply.id, parts, index);
+        arguments["channel"] = json!(reply.channel);
+        arguments["thread_ts"] = json!(reply.thread_ts);
         let answer = self.post("chat.postMessage", token, &arguments).await?;
         let ts = text(&answer, "ts");
         ts.map(str::to_owned).ok_or_else(|| SendError::InDoubt { reason: "the answer has no ts".to_owned() })
@@ -98,20 +100,30 @@ impl Client {
     ) -> Result<HashMap<usize, String>, SendError> {
         let wanted = reply.id.to_string();
         let mut found = HashMap::new();
+        self.search(token, reply, &mut |message| found.extend(part_of(message, &wanted))).await?;
+        Ok(found)
+    }
+
+    /// Visits the messages of the reply's thread.
+    pub(super) async fn search(
+        &self,
+        token: &SecretString,
+        reply: &Reply<'_>,
+        visit: &mut (dyn FnMut(&Value) + Send),
+    ) -> Result<(), SendError> {
         let mut cursor = String::new();
         for _ in 0..PAGES_MAX {
             let page = match self.replies(token, reply, &cursor).await {
                 // The thread's first message was deleted, and the thread with it.
-                Err(SendError::Rejected { reason }) if reason == "thread_not_found" => return Ok(found),
+                Err(SendError::Rejected { reason }) if reason == "thread_not_found" => return Ok(()),
                 // Reading changes nothing, so its own outcome is never in doubt.
                 Err(SendError::InDoubt { reason }) => return Err(SendError::Transient { reason }),
                 page => page?,
             };
-            let messages = page["messages"].as_array().map_or(&[][..], Vec::as_slice);
-            found.extend(messages.iter().filter_map(|message| part_of(message, &wanted)));
+            page["messages"].as_array().map_or(&[][..], Vec::as_slice).iter().for_each(&mut *visit);
             match text(&page["response_metadata"], "next_cursor") {
                 Some(next) => next.clone_into(&mut cursor),
-                None => return Ok(found),
+                None => return Ok(()),
             }
         }
         Err(SendError::Transient { reason: "the thread is too long to search for an earlier try".to_owned() })

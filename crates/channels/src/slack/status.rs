@@ -34,6 +34,17 @@ impl Client {
         self.set_status(token, thread, "").await
     }
 
+    /// After Stop the app itself has to say that it works no more. Only an app with an agent has a session.
+    pub(super) async fn end_processing(
+        &self,
+        token: &SecretString,
+        thread: Thread<'_>,
+    ) -> Result<(), SendError> {
+        self.clear_status(token, thread).await?;
+        let arguments = json!({ "channel_id": thread.channel, "thread_ts": thread.ts, "status": "active" });
+        self.post("agents.sessions.setStatus", token, &arguments).await.map(drop)
+    }
+
     async fn set_status(
         &self,
         token: &SecretString,

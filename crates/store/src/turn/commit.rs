@@ -43,7 +43,7 @@ impl Ended {
     fn parked_reason(&self) -> Option<&str> {
         match &self.turn.outcome {
             TurnOutcome::Parked { reason } => Some(reason),
-            TurnOutcome::Answered | TurnOutcome::ModelUnavailable => None,
+            TurnOutcome::Answered | TurnOutcome::ModelUnavailable | TurnOutcome::Stopped => None,
         }
     }
 }

@@ -89,7 +89,7 @@ fn lines(
                     () = &mut pause => break,
                     // What is being written is no reason to look into PostgreSQL.
                     Ok(()) = partial.changed() => {
-                        let text = Arc::clone(&partial.borrow_and_update());
+                        let text = Arc::clone(&partial.borrow_and_update().text);
                         yield Ok(being_written(&text));
                     }
                 }

@@ -1,0 +1,99 @@
+"""Slack's official SDK against the double: what it can do at Slack it can do here, and refusals look the same."""
+
+import json
+import sys
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.models.messages.chunk import MarkdownTextChunk
+from slack_sdk.models.metadata import Metadata
+from slack_sdk.signature import Clock, SignatureVerifier
+
+told = json.loads(sys.argv[1])
+client = WebClient(token=told["token"], base_url=told["url"] + "/")
+
+
+def refused(error, call, **arguments):
+    try:
+        call(**arguments)
+    except SlackApiError as refusal:
+        assert refusal.response["error"] == error, (error, refusal.response.data)
+        return refusal.response
+    raise AssertionError(f"{error} expected")
+
+
+identity = client.auth_test()
+assert (identity["team_id"], identity["bot_id"]) == ("T1", "BBOTT1"), identity.data
+
+# Messages.
+metadata = Metadata(event_type="test", event_payload={"n": 1})
+root = client.chat_postMessage(channel="C1", text="root", metadata=metadata)["ts"]
+client.chat_postMessage(channel="C1", thread_ts=root, markdown_text="**reply**")
+thread = client.conversations_replies(channel="C1", ts=root, include_all_metadata=True)["messages"]
+assert [message["text"] for message in thread] == ["root", "**reply**"], thread
+assert thread[0]["metadata"]["event_payload"] == {"n": 1}
+client.chat_update(channel="C1", ts=root, text="root, changed")
+refused("message_not_found", client.chat_update, channel="C1", ts="1.000000", text="x")
+refused("channel_not_found", client.chat_postMessage, channel="C404", text="x")
+refused("invalid_thread_ts", client.chat_postMessage, channel="C1", thread_ts="yesterday", text="x")
+refused("markdown_text_conflict", client.chat_postMessage, channel="C1", text="x", markdown_text="y")
+refused("msg_too_long", client.chat_postMessage, channel="C1", text="x" * 40_001)
+client.chat_postEphemeral(channel="C1", user="U1", thread_ts=root, text="only for you")
+
+# A stream, with the SDK's own buffering.
+recipient = {"recipient_team_id": "T1", "recipient_user_id": "U1"}
+stream = client.chat_stream(channel="C1", thread_ts=root, buffer_size=1, **recipient)
+stream.append(markdown_text="Hello ")
+refused("streaming_state_conflict", client.chat_update, channel="C1", ts=stream.ts, text="too early")
+stream.append(markdown_text="world")
+stream.stop(markdown_text="!", metadata=metadata, session_status="active")
+refused("message_not_in_streaming_state", client.chat_appendStream, channel="C1", ts=stream.ts, markdown_text="x")
+refused("message_not_in_streaming_state", client.chat_stopStream, channel="C1", ts=stream.ts)
+client.chat_update(channel="C1", ts=stream.ts, text="Hello world, changed")
+begin = client.chat_startStream
+refused("missing_recipient_team_id", begin, channel="C1", thread_ts=root, recipient_user_id="U1")
+refused("missing_recipient_user_id", begin, channel="C1", thread_ts=root, recipient_team_id="T1")
+begun = begin(channel="C1", thread_ts=root, chunks=[MarkdownTextChunk(text="in chunks")], **recipient)["ts"]
+refused("msg_too_long", client.chat_appendStream, channel="C1", ts=begun, markdown_text="x" * 12_001)
+client.chat_stopStream(channel="C1", ts=begun)
+
+# What is shown while an app works.
+client.assistant_threads_setStatus(channel_id="C1", thread_ts=root, status="is thinking…", loading_messages=["hm"])
+many = ["hm"] * 11
+refused(
+    "invalid_arguments",
+    client.assistant_threads_setStatus,
+    channel_id="C1",
+    thread_ts=root,
+    status="x",
+    loading_messages=many,
+)
+assert client.agents_sessions_setStatus(channel_id="C1", thread_ts=root, status="processing")["status"] == "processing"
+refused("invalid_arguments", client.agents_sessions_setStatus, channel_id="C1", thread_ts=root, status="asleep")
+
+# Tokens and limits.
+stranger = WebClient(token="xoxb-wrong", base_url=told["url"] + "/")
+refused("invalid_auth", stranger.auth_test)
+refused("unknown_method", client.api_call, api_method="chat.shout")
+limited = refused("ratelimited", client.chat_meMessage, channel="C1", text="x")
+assert limited.status_code == 429 and limited.headers["Retry-After"] == "7", limited.headers
+poor = WebClient(token=told["poor"], base_url=told["url"] + "/")
+missing = refused("missing_scope", poor.chat_postMessage, channel="C1", text="x")
+assert missing["needed"] == "chat:write", missing.data
+
+
+class Now(Clock):
+    def now(self):
+        return float(told["now"])
+
+
+for request in told["requests"]:
+    verifier = SignatureVerifier(told["signing_secret"], Now())
+    headers = {
+        "X-Slack-Request-Timestamp": request["timestamp"],
+        "X-Slack-Signature": request["signature"],
+    }
+    assert verifier.is_valid_request(request["body"], headers), request
+    assert not verifier.is_valid_request(request["body"] + "x", headers)
+
+print("ok")
