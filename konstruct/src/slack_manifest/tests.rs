@@ -114,7 +114,7 @@ fn what_slack_would_refuse_is_refused_with_what_to_write() {
         (&["chat.example.com:8443"], "port 443"),
         (&["localhost"], "public name"),
         (&["10.0.0.1"], "public name"),
-        (&["-a.example.com"], "no host name"),
+        (&["a-.example.com"], "no host name"),
         (&["a..example.com"], "no host name"),
         (&["chat.example.com", "--name", &long], "36 characters: write at most 35"),
         (&["chat.example.com", "--name", " "], "empty"),
