@@ -133,7 +133,19 @@ async fn fill_delivery(world: &World) {
     gateway.record_status(globex, &web, &status).await.unwrap();
     let person = Contact { user_id: Some("DE.1".to_owned()), ..Contact::default() };
     gateway.meet(globex, &web, &person).await.unwrap();
-    assert!(gateway.lease_poll(globex, &web, "gateway", std::time::Duration::from_secs(1)).await.unwrap());
+    let minute = std::time::Duration::from_mins(1);
+    assert!(gateway.lease_poll(globex, &web, "gateway", minute).await.unwrap());
+    let conversation = konstruct_store::conversation_of(globex, &web_chat(), &message("c3", 1));
+    assert!(gateway.stream_begins(globex, conversation, part.reply).await.unwrap());
+    let subject = serde_json::json!({ "secret": "subject" });
+    let offer = konstruct_store::Offer {
+        purpose: "test",
+        subject: &subject,
+        choices: &["yes"],
+        may_press: None,
+        lasts: minute,
+    };
+    gateway.offer(globex, &web, offer).await.unwrap();
 }
 
 /// A session that may act for acme and tries to reach globex.
