@@ -20,8 +20,8 @@ const HOST_MAX: usize = 253;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where Slack reaches the gateway: a host name such as chat.example.com.
-    #[arg(value_name = "HOST", value_parser = host, required_unless_present = "socket_mode")]
-    host: Option<String>,
+    #[arg(value_name = "HOST", value_parser = host)]
+    host: String,
     /// Path of the connection's own webhook, from its status.webhookPath. Absent: the path of the installation's shared
     /// app.
     #[arg(long, value_name = "PATH", default_value = "/slack/events", value_parser = webhook_path)]
@@ -49,9 +49,6 @@ pub(crate) struct Args {
     /// For an app of before 2026: assistant_view in place of agent_view, which new apps have to use.
     #[arg(long)]
     legacy: bool,
-    /// The gateway connects to Slack, so that Slack need not reach it: no addresses.
-    #[arg(long, conflicts_with_all = ["host", "webhook_path"])]
-    socket_mode: bool,
     /// JSON in place of YAML.
     #[arg(long)]
     json: bool,

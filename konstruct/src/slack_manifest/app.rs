@@ -5,13 +5,12 @@ use serde::Serialize;
 use super::{Args, Prompt};
 
 /// What the gateway asks of Slack, and nothing else.
-const SCOPES: [&str; 9] = [
+const SCOPES: [&str; 8] = [
     "app_mentions:read",
     "assistant:write",
     "channels:history",
     "chat:write",
     "files:read",
-    "files:write",
     "groups:history",
     "im:history",
     "mpim:history",
@@ -110,16 +109,14 @@ struct Settings {
 
 #[derive(Debug, Serialize)]
 struct EventSubscriptions {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_url: Option<String>,
+    request_url: String,
     bot_events: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
 struct Interactivity {
     is_enabled: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_url: Option<String>,
+    request_url: String,
 }
 
 impl<'a> Manifest<'a> {
@@ -148,7 +145,7 @@ impl<'a> Manifest<'a> {
 }
 
 fn settings(args: &Args) -> Settings {
-    let url = |path: &str| args.host.as_ref().map(|host| format!("https://{host}{path}"));
+    let url = |path: &str| format!("https://{}{path}", args.host);
     let view_events: &[_] = if args.legacy { &LEGACY_EVENTS } else { &AGENT_EVENTS };
     let mut bot_events: Vec<_> = EVENTS.iter().chain(view_events).copied().collect();
     bot_events.sort_unstable();
@@ -160,7 +157,7 @@ fn settings(args: &Args) -> Settings {
             request_url: url(&format!("{interactivity}interactivity")),
         },
         org_deploy_enabled: false,
-        socket_mode_enabled: args.socket_mode,
+        socket_mode_enabled: false,
         token_rotation_enabled: false,
     }
 }

@@ -53,11 +53,13 @@ fn check_limits(manifest: &Value) {
     ] {
         assert!(events.contains(&json!(event)) && scopes.contains(&json!(scope)), "{event} needs {scope}");
     }
-    let socket = manifest["settings"]["socket_mode_enabled"] == true;
+    assert_eq!(
+        manifest["settings"]["socket_mode_enabled"], false,
+        "with it Slack sends nothing to an address"
+    );
     for path in ["event_subscriptions", "interactivity"] {
-        let url = manifest["settings"][path]["request_url"].as_str();
-        assert_eq!(url.is_none(), socket, "{path}");
-        assert!(url.is_none_or(|url| url.starts_with("https://")));
+        let url = manifest["settings"][path]["request_url"].as_str().unwrap();
+        assert!(url.starts_with("https://chat.example.com/slack/"), "{url}");
     }
 }
 
@@ -96,12 +98,6 @@ fn an_app_of_before_has_the_view_of_before() {
     let events = manifest["settings"]["event_subscriptions"]["bot_events"].as_array().unwrap();
     assert!(events.contains(&json!("assistant_thread_started")));
     assert!(!events.contains(&json!("agent_session_stopped")));
-}
-
-#[test]
-fn with_socket_mode_there_is_no_address() {
-    check_limits(&manifest(&["--socket-mode"]));
-    assert!(parse(&["--socket-mode", "chat.example.com"]).unwrap_err().contains("cannot be used with"));
 }
 
 #[test]
