@@ -111,9 +111,10 @@ fn what_was_said_with_a_subtype_counts() {
 
 #[test]
 fn a_file_and_an_empty_mention_are_described() {
-    let files = json!([{"name": "a.pdf", "size": 3}, {"title": "B"}, 7]);
-    let text = message(&with(mention(), "files", files)).text;
-    assert!(text.starts_with("hi\n[attached file that you cannot open: a.pdf]\n"), "{text}");
+    let files = json!([{"name": "a.pdf", "size": 3}, {"title": "B", "id": "F1", "mimetype": "image/png"}, 7]);
+    let message_with_files = message(&with(mention(), "files", files));
+    assert_eq!(message_with_files.body(), "hi\n[file: a.pdf]\n[picture]");
+    assert_eq!(message_with_files.attachments[1].reference, "F1");
     let empty = message(&with(mention(), "text", json!("<@UBOT>"))).text;
     assert_eq!(empty, "[mentioned you without writing anything]");
 }
