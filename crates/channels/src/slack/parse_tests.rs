@@ -171,8 +171,12 @@ fn an_app_that_was_removed_and_a_bot_token_that_was_taken_back_are_told() {
 fn files_are_known_by_where_they_are_and_only_as_declared() {
     let file = json!({"name": "a.pdf", "mimetype": "application/pdf", "size": 5, "url_private": "https://files.slack.com/a"});
     let attachments = message(&with(mention(), "files", json!([file, {"name": "gone"}]))).attachments;
-    assert_eq!(attachments.len(), 1);
     assert_eq!(attachments[0].reference, "https://files.slack.com/a");
+    assert_eq!(
+        (attachments.len(), attachments[1].reference.as_str()),
+        (2, ""),
+        "told, though it cannot be fetched"
+    );
     assert_eq!(
         (attachments[0].media_type.as_deref(), attachments[0].size),
         (Some("application/pdf"), Some(5))
