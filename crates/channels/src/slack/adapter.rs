@@ -8,11 +8,12 @@ use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 
 use super::parse::Delivery;
-use super::{Client, format, parse, send, verify};
+use super::{Client, files, format, parse, send, verify};
+use crate::download::Downloads;
 use crate::settings::secret_file;
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
-    Refused, Reply, Secrets, SendError,
+    Refused, Reply, Secrets, SendError, SetUp,
 };
 
 /// The Web API of the real Slack.
@@ -47,14 +48,16 @@ impl Default for Settings {
 
 pub struct Slack {
     client: Client,
+    files: Downloads,
     shared: Option<Secrets>,
 }
 
 impl Slack {
-    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Result<Self, SetUp> {
         let shared = settings.signing_secret.clone();
         let shared = shared.map(|secret| [(SecretField::SlackSigningSecret, secret)].into_iter().collect());
-        Self { client: Client::with(http, &settings.base_url), shared }
+        let files = Downloads::new(&settings.base_url, BASE_URL, &[files::HOST])?;
+        Ok(Self { client: Client::with(http, &settings.base_url), files, shared })
     }
 
     async fn post(&self, account: &Account<'_>, reply: &Reply<'_>) -> Result<Option<String>, Failure> {
@@ -170,7 +173,7 @@ impl Adapter for Slack {
     ) -> BoxFuture<'a, Result<File, SendError>> {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::SlackBotToken)?;
-            self.client.fetch(token, &attachment.reference, max).await
+            self.client.fetch(&self.files, token, attachment, max).await
         })
     }
 }

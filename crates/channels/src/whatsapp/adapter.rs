@@ -13,17 +13,20 @@ use super::api::Client;
 use super::errors::Meaning;
 use super::send::Errand;
 use super::{format, parse, verify};
+use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, AccountId, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected,
-    Received, Refused, Reply, Secrets, SendError,
+    Received, Refused, Reply, Secrets, SendError, SetUp,
 };
 
 /// Meta's Graph API.
 pub const BASE_URL: &str = "https://graph.facebook.com";
 pub const GRAPH_VERSION: &str = "v26.0";
 const REPORT_WITHIN_SECONDS: u32 = 600;
+/// Where Meta has files.
+const FILES: [&str; 3] = ["fbsbx.com", "facebook.com", "whatsapp.net"];
 
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -75,6 +78,7 @@ impl Default for Settings {
 
 pub struct WhatsApp {
     client: Client,
+    files: Downloads,
     shared: Option<Secrets>,
     pace: Pace,
     report_within: Duration,
@@ -102,7 +106,7 @@ fn number<'a>(account: &Account<'a>) -> Result<&'a WhatsAppSnapshot, SendError> 
 }
 
 impl WhatsApp {
-    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Result<Self, SetUp> {
         let Settings { base_url, graph_version, app_secret, verify_token, report_within_seconds } = settings;
         let shared = app_secret.clone().map(|secret| {
             let token = verify_token.clone().map(|token| (SecretField::WhatsAppVerifyToken, token));
@@ -110,7 +114,8 @@ impl WhatsApp {
         });
         let report_within = Duration::from_secs(u64::from(*report_within_seconds));
         let client = Client::new(http, base_url, graph_version);
-        Self { client, shared, pace: Pace::default(), report_within }
+        let files = Downloads::new(base_url, BASE_URL, &FILES)?;
+        Ok(Self { client, files, shared, pace: Pace::default(), report_within })
     }
 
     async fn post(
@@ -245,7 +250,7 @@ impl Adapter for WhatsApp {
     ) -> BoxFuture<'a, Result<File, SendError>> {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::WhatsAppAccessToken)?;
-            self.client.fetch(token, &number(account)?.phone_number_id, attachment, max).await
+            self.client.fetch(&self.files, token, &number(account)?.phone_number_id, attachment, max).await
         })
     }
 }

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::files;
 use super::server::{Arguments, rate_limited, refused};
 use super::state::{Inner, Message, State, Workspace, next_ts};
 
@@ -24,6 +25,7 @@ pub(super) fn call(state: &State, workspace: &Workspace, method: &str, arguments
             }
             post_message(state, workspace, arguments)
         }
+        "files.info" => files::info(&state.lock(), workspace, string(arguments, "file").unwrap_or_default()),
         "conversations.replies" => replies(&state.lock(), workspace, arguments),
         _ => Err("unknown_method"),
     };

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::fault::Fault;
 use super::state::{State, Workspace};
-use super::{methods, page};
+use super::{files, methods, page};
 
 /// Arguments of a call, whichever way they came.
 pub(super) type Arguments = Map<String, Value>;
@@ -21,6 +21,7 @@ pub(super) type Arguments = Map<String, Value>;
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/api/{method}", get(call).post(call))
+        .route("/files-pri/{id}/download/{name}", get(files::download))
         .route("/_control/messages", get(messages))
         .route("/", get(show))
         .with_state(state)

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::files::SharedFile;
 
 /// A workspace with our app installed.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Workspace {
     pub bot_id: String,
     /// Where the bot is a member.
     pub channels: BTreeSet<String>,
+    /// Whether the app has the scope files:read.
+    pub reads_files: bool,
 }
 
 impl Workspace {
@@ -31,6 +34,7 @@ impl Workspace {
             bot_user_id: format!("UBOT{team_id}"),
             bot_id: format!("BBOT{team_id}"),
             channels: ["C1", "C2", "D1"].map(str::to_owned).into(),
+            reads_files: true,
         }
     }
 }
@@ -66,6 +70,9 @@ pub(super) struct Inner {
     pub messages: Vec<Message>,
     pub calls: Vec<String>,
     pub faults: HashMap<String, VecDeque<Fault>>,
+    pub files: HashMap<String, SharedFile>,
+    /// Where the double itself is.
+    pub origin: String,
     pub limit_rate: bool,
     pub last_post: HashMap<(String, String), Instant>,
 }
