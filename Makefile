@@ -1,7 +1,7 @@
 # `make run` and `make test` need Rust, Python and nothing else that they do not install themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-charts test-chaos check ci setup cluster-up cluster-down test-cluster test-faults
+.PHONY: help run test test-browser test-charts test-s3 test-chaos check ci setup cluster-up cluster-down test-cluster test-faults
 
 MANIFESTS ?= manifests/samples
 
@@ -28,6 +28,10 @@ test-browser: setup ## Tests the chat widget in a real browser; needs Chromium a
 test-charts: ## Tests the Helm charts, without a cluster; builds Helm and other tools into ~/.cache the first time
 	@cargo build --quiet --all-targets
 	charts/test
+
+test-s3: ## Tests the place for files against a MinIO of its own; builds it into ~/.cache the first time
+	@cargo build --quiet --all-targets
+	crates/media/tests/minio.sh cargo test --workspace --test it minio -- --ignored
 
 check: ## Checks formatting, lints and the rules of the repository
 	cargo fmt --all --check

@@ -62,6 +62,8 @@ pub(crate) struct Report {
     recovered: usize,
     /// Not acknowledged within the channel's retries, and not replied to: the channel knows, and nothing is promised.
     refused: BTreeSet<Token>,
+    /// Not seen, and kept for somebody to decide whether the platform has it.
+    flagged: BTreeSet<Token>,
     lost: BTreeSet<Token>,
     duplicated: BTreeSet<Token>,
     reordered: BTreeSet<Token>,
@@ -71,7 +73,7 @@ pub(crate) struct Report {
     longest: f64,
 }
 
-pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
+pub(crate) fn check(sent: &[Sent], replies: &[Reply], flagged: &BTreeSet<Token>) -> Report {
     let acknowledged: BTreeMap<Token, Option<SystemTime>> =
         sent.iter().map(|sent| (sent.token, sent.acknowledged)).collect();
     let mut report = Report {
@@ -111,6 +113,7 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply]) -> Report {
     for (token, acknowledged) in acknowledged {
         match (acknowledged.is_some(), answered.contains(&token)) {
             (true, true) => report.replied += 1,
+            (true, false) if flagged.contains(&token) => drop(report.flagged.insert(token)),
             (true, false) => drop(report.lost.insert(token)),
             (false, true) => report.recovered += 1,
             (false, false) => drop(report.refused.insert(token)),
@@ -143,6 +146,7 @@ impl fmt::Display for Report {
         writeln!(f, "recovered     {}", self.recovered)?;
         for (name, tokens) in [
             ("refused", &self.refused),
+            ("flagged", &self.flagged),
             ("lost", &self.lost),
             ("duplicated", &self.duplicated),
             ("reordered", &self.reordered),
@@ -167,6 +171,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    fn check(sent: &[Sent], replies: &[Reply]) -> Report {
+        super::check(sent, replies, &BTreeSet::new())
+    }
 
     fn token(text: &str) -> Token {
         Token::parse(text).unwrap()
@@ -210,6 +218,15 @@ mod tests {
         let strange = [reply((0, 1), all), reply((0, 1), "Sorry."), reply((0, 1), "#0-1-9")];
         assert_eq!(check(&messages, &strange).unexpected, ["Sorry.", "#0-1-9"]);
         assert!(!check(&[], &[]).is_clean(), "nothing sent proves nothing");
+    }
+
+    #[test]
+    fn what_is_in_doubt_is_flagged_unless_it_was_seen() {
+        let messages = [sent("#0-1-1"), sent("#0-1-2")];
+        let flagged = [token("#0-1-1"), token("#0-1-2")].into();
+        let report = super::check(&messages, &[reply((0, 1), "#0-1-2")], &flagged);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.flagged, report.replied), ([token("#0-1-1")].into(), 1));
     }
 
     #[test]

@@ -6,15 +6,20 @@
 mod check;
 mod model;
 mod nemesis;
+mod outbox;
 mod people;
 mod role;
 mod slack;
+mod telegram;
+mod tenant;
 mod webchat;
+mod whatsapp;
 mod world;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -74,12 +79,18 @@ async fn run(args: &Args, seed: u64) -> Result<Report> {
     let nemesis = Nemesis::new(Arc::clone(&world), StdRng::from_rng(&mut random));
     let length = Duration::from_secs_f64(f64::from(args.messages) / args.rate);
     let began = Instant::now();
-    let (written, struck) =
-        tokio::join!(people::write(&world, args, &mut random), nemesis.strike(args.kills, length));
+    let reports = tokio::spawn(whatsapp::report(Arc::clone(&world)));
+    let all_written = AtomicBool::new(false);
+    let writing = async {
+        let written = people::write(&world, args, &mut random).await;
+        all_written.store(true, Ordering::Relaxed);
+        written
+    };
+    let (written, struck) = tokio::join!(writing, nemesis.strike(args.kills, length, &all_written));
     println!("{} messages after {:.0} s; {}", written.sent.len(), began.elapsed().as_secs_f64(), struck?);
     world.calm().await?;
-    let replies = people::read(&world, &written, Duration::from_secs(args.patience)).await?;
-    let report = check::check(&written.sent, &replies);
+    let report = people::read(&world, &written, Duration::from_secs(args.patience)).await?;
+    reports.abort();
     if !report.is_clean() {
         world.keep_logs();
     }

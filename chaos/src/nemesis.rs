@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use konstruct_testkit::fault::CallFault;
 use konstruct_testkit::slack::Fault;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -33,21 +35,21 @@ pub(crate) struct Done {
     pauses: usize,
     postgres: usize,
     redis: usize,
-    slack: usize,
+    channels: usize,
 }
 
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} kills with -9 ({} at {} fault points, {} of PostgreSQL, {} of Redis), {} pauses, {} failures of Slack",
+            "{} kills with -9 ({} at {} fault points, {} of PostgreSQL, {} of Redis), {} pauses, {} failures of channels",
             self.kills + self.at_points + self.postgres + self.redis,
             self.at_points,
             self.points.len(),
             self.postgres,
             self.redis,
             self.pauses,
-            self.slack
+            self.channels
         )
     }
 }
@@ -57,8 +59,14 @@ impl Nemesis {
         Self { world, random, done: Done::default(), next_point: std::collections::BTreeMap::new() }
     }
 
-    /// So many kills, spread over a time; between them what else there is.
-    pub(crate) async fn strike(mut self, kills: usize, length: Duration) -> Result<Done> {
+    /// So many kills, spread over a time; between them what else there is. Whoever dies is started again for as long as
+    /// somebody writes.
+    pub(crate) async fn strike(
+        mut self,
+        kills: usize,
+        length: Duration,
+        all_written: &AtomicBool,
+    ) -> Result<Done> {
         let (began, share) = (Instant::now(), length / u32::try_from(kills.max(1))?);
         let paused = self.pause_a_runtime_past_its_lease(length);
         let strikes = async {
@@ -69,15 +77,17 @@ impl Nemesis {
                     sleep(Duration::from_millis(50)).await;
                     self.bury().await?;
                 }
-                self.disturb_slack();
+                self.disturb_a_channel();
                 match number % 10 {
                     4 => self.kill_postgres().await?,
                     8 => self.kill_redis().await?,
                     _ => self.kill_a_role(number).await?,
                 }
             }
-            sleep(Duration::from_millis(500)).await;
-            self.bury().await?;
+            while !all_written.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(50)).await;
+                self.bury().await?;
+            }
             anyhow::Ok(())
         };
         let (struck, ()) = tokio::join!(strikes, paused);
@@ -159,14 +169,28 @@ impl Nemesis {
         .context("Redis does not come back")
     }
 
-    fn disturb_slack(&mut self) {
+    fn disturb_a_channel(&mut self) {
+        let platforms = &self.world.platforms;
         let fault = match self.random.random_range(0..5) {
-            0 => Fault::RateLimited { seconds: 1 },
-            1 => Fault::Status(503),
-            2 => Fault::Hang,
-            _ => Fault::AcceptThenDrop,
+            0 => CallFault::RateLimited { seconds: 1 },
+            1 => CallFault::Status(503),
+            2 => CallFault::Hang,
+            _ => CallFault::AcceptThenDrop,
         };
-        self.done.slack += 1;
-        self.world.slack.inject("chat.postMessage", [fault]);
+        match self.done.channels % 3 {
+            0 => platforms.slack.inject("chat.postMessage", [of_slack(&fault)]),
+            1 => platforms.whatsapp.inject("messages", [fault]),
+            _ => platforms.telegram.inject("sendMessage", [fault]),
+        }
+        self.done.channels += 1;
+    }
+}
+
+fn of_slack(fault: &CallFault) -> Fault {
+    match fault {
+        CallFault::RateLimited { seconds } => Fault::RateLimited { seconds: *seconds },
+        CallFault::Status(status) => Fault::Status(*status),
+        CallFault::Hang => Fault::Hang,
+        CallFault::AcceptThenDrop | CallFault::Error(_) => Fault::AcceptThenDrop,
     }
 }

@@ -11,14 +11,19 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::Args;
-use crate::check::{Place, Reply, Sent, Token, check};
+use crate::check::{Place, Report, Sent, Token, check};
+use crate::outbox;
 use crate::slack::{self, Thread};
+use crate::telegram::{self, Chat};
 use crate::webchat::Visitor;
+use crate::whatsapp::{self, Contact};
 use crate::world::{TENANTS, World};
 
 pub(crate) enum Person {
     Slack(Thread),
     WebChat(Visitor),
+    WhatsApp(Contact),
+    Telegram(Chat),
 }
 
 pub(crate) struct Written {
@@ -29,10 +34,11 @@ pub(crate) struct Written {
 impl Person {
     fn new(conversation: usize) -> Self {
         let place = Place { tenant: conversation % TENANTS, conversation };
-        if (conversation / TENANTS).is_multiple_of(2) {
-            Self::Slack(Thread::new(place))
-        } else {
-            Self::WebChat(Visitor::new(place))
+        match (conversation / TENANTS) % 4 {
+            0 => Self::Slack(Thread::new(place)),
+            1 => Self::WebChat(Visitor::new(place)),
+            2 => Self::WhatsApp(Contact::new(place)),
+            _ => Self::Telegram(Chat::new(place)),
         }
     }
 
@@ -40,6 +46,8 @@ impl Person {
         match self {
             Self::Slack(thread) => thread.write(world, token).await,
             Self::WebChat(visitor) => visitor.write(world, token).await,
+            Self::WhatsApp(contact) => contact.write(world, token).await,
+            Self::Telegram(chat) => chat.write(world, token).await,
         }
     }
 }
@@ -89,34 +97,29 @@ async fn converse(
 }
 
 /// Waits until everything was replied to and nothing waits to be sent, or until there is no more patience.
-pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -> Result<Vec<Reply>> {
+pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -> Result<Report> {
     let began = Instant::now();
     loop {
         sleep(Duration::from_secs(1)).await;
-        let replies = read_now(world, &written.people).await?;
-        let done = check(&written.sent, &replies).lost_none() && waiting(world).await? == 0;
+        let report = read_now(world, written).await?;
+        let done = report.lost_none() && outbox::waiting(world).await? == 0;
         if done || began.elapsed() > patience {
             // What is sent now was sent by a last doubtful try.
             sleep(Duration::from_secs(2)).await;
-            return read_now(world, &written.people).await;
+            return read_now(world, written).await;
         }
     }
 }
 
-async fn read_now(world: &World, people: &[Person]) -> Result<Vec<Reply>> {
+async fn read_now(world: &World, written: &Written) -> Result<Report> {
+    let flagged = outbox::flagged(world).await;
     let mut replies = slack::read(world)?;
-    for person in people {
+    replies.extend(whatsapp::read(world)?);
+    replies.extend(telegram::read(world)?);
+    for person in &written.people {
         if let Person::WebChat(visitor) = person {
             replies.extend(visitor.read(world).await?);
         }
     }
-    Ok(replies)
-}
-
-async fn waiting(world: &World) -> Result<i64> {
-    let mut waiting = 0;
-    for tenant in &world.tenants {
-        waiting += world.store.outbox_depth(tenant.id).await?.pending;
-    }
-    Ok(waiting)
+    Ok(check(&written.sent, &replies, &flagged))
 }

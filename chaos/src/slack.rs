@@ -7,7 +7,8 @@ use konstruct_testkit::slack::{App, Message};
 use serde_json::Value;
 
 use crate::check::{Place, Reply, Token};
-use crate::world::{World, channel};
+use crate::tenant::channel;
+use crate::world::World;
 
 /// Slack's pauses before a delivery is repeated are none, one minute and five; these are a twentieth.
 const RETRIES: [Duration; 4] =
@@ -86,7 +87,7 @@ async fn post(world: &World, app: &App, event: &Value) -> Option<SystemTime> {
 
 /// What people read in Slack, in its order.
 pub(crate) fn read(world: &World) -> Result<Vec<Reply>> {
-    world.slack.messages().iter().map(reply).collect()
+    world.platforms.slack.messages().iter().map(reply).collect()
 }
 
 fn reply(message: &Message) -> Result<Reply> {

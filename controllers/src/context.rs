@@ -94,7 +94,7 @@ impl Cluster {
         // One without a finalizer is gone without having been seen to leave.
         let leaves = changed.meta().deletion_timestamp.is_some()
             || cache.get(namespace, &changed.name_any()).is_none();
-        let is_new = changed.status().is_none();
+        let is_new = changed.status().is_none_or(|status| status.observed_generation().is_none());
         if !leaves && !is_new {
             return;
         }

@@ -1,11 +1,11 @@
 //! The CustomResourceDefinitions as they are installed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceColumnDefinition, CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt as _;
 
-use crate::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
+use crate::{Agent, ChannelConnection, ConditionStatus, ConditionType, LLMProvider, Plan, Reason, Tenant};
 
 /// A definition that could not be printed.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +42,37 @@ pub fn file_name(crd: &CustomResourceDefinition) -> String {
 /// What all kinds have in common beyond what the derive macro writes.
 fn finish(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
+        let has_status = version.subresources.is_some();
         let columns = version.additional_printer_columns.get_or_insert_default();
-        if version.subresources.is_some() {
+        if has_status {
             columns.extend(status_columns());
         }
         columns.push(column("Age", "date", ".metadata.creationTimestamp".to_owned(), None));
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             deny_null(schema);
+            if has_status {
+                begin_unready(schema);
+            }
         }
     }
     crd
+}
+
+/// The API server shows this status for as long as nobody has written one. kstatus, and with it Flux, Helm and Argo CD,
+/// takes an object without conditions for ready.
+fn begin_unready(schema: &mut JSONSchemaProps) {
+    let unseen = serde_json::json!({"conditions": [{
+        "type": ConditionType::Ready.as_str(),
+        "status": ConditionStatus::Unknown.as_str(),
+        "reason": Reason::Pending.as_str(),
+        "message": "the operator has not looked at the object yet",
+        "observedGeneration": 0,
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }]});
+    let status = schema.properties.as_mut().and_then(|properties| properties.get_mut("status"));
+    if let Some(status) = status {
+        status.default = Some(JSON(unseen));
+    }
 }
 
 /// The columns after a kind's own, the same for all kinds with a status.

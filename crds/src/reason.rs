@@ -44,6 +44,8 @@ macro_rules! reasons {
 
 reasons! {
     Succeeded: "The condition is as it should be.", "Nothing.";
+    Pending: "The operator has not looked at the object yet.",
+        "Wait; if it lasts, see that the operator runs and has the lease: kubectl -n konstruct-system get pods,leases.";
     Reconciling: "The operator is working on the latest change.", "Wait; the message says for what.";
     Deleting: "The object is being deleted and what it made is being removed.", "Wait; the message says for what.";
 

@@ -8,10 +8,10 @@ use konstruct_media::Place;
 use konstruct_queue::Bus;
 use konstruct_queue::limit::Limiter;
 use konstruct_store::Store;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::credentials::Credentials;
+use crate::files::{Decoders, Files};
 use crate::manners::{Allowances, Told};
 use crate::outbox::Outbox;
 use crate::partials::Partials;
@@ -37,8 +37,8 @@ pub(crate) struct App {
     /// None: no files are taken.
     pub media: Option<Place>,
     pub media_retention: Duration,
-    /// How many pictures are decoded at one time.
-    pub decoders: Semaphore,
+    pub files: Files,
+    pub decoders: Decoders,
     pub trusted_proxies: usize,
     /// Names this process on the rows that it leases.
     pub owner: String,

@@ -93,6 +93,10 @@ async fn sweep(app: Arc<App>) {
             Ok(tenants) => tenants.into_iter().for_each(|tenant| app.outbox.wake(tenant)),
             Err(error) => tracing::debug!(%error, "cannot look for due replies"),
         }
+        match app.store.tenants_with_wanted_files().await {
+            Ok(tenants) => tenants.into_iter().for_each(|tenant| app.files.wake(tenant)),
+            Err(error) => tracing::debug!(%error, "cannot look for files to fetch"),
+        }
         match app.store.tenants_with_waiting_inbox(SWEEP).await {
             Ok(tenants) => {
                 for tenant in tenants {

@@ -32,6 +32,9 @@ pub(crate) async fn take_in(
     match accepted? {
         Accepted::New { notice, .. } => {
             app.bus.announce(Signal::Inbox(tenant));
+            if !message.attachments.is_empty() {
+                app.files.expect(tenant);
+            }
             if notice {
                 app.bus.announce(Signal::Outbox(tenant));
             }

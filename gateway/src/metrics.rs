@@ -25,6 +25,14 @@ pub(crate) static SEND: LazyLock<Histogram<1>> = LazyLock::new(|| {
     histogram("konstruct_gateway_send_seconds", "Time of one try to send a reply.", ["channel"], &SECONDS)
 });
 
+pub(crate) static FILES: LazyLock<Counter<2>> = LazyLock::new(|| {
+    counter(
+        "konstruct_gateway_files_total",
+        "Tries to fetch a file that a person sent.",
+        ["channel", "outcome"],
+    )
+});
+
 pub(crate) static REFUSED: LazyLock<Counter<2>> = LazyLock::new(|| {
     counter(
         "konstruct_gateway_rate_limited_total",

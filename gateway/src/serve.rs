@@ -14,13 +14,13 @@ use konstruct_queue::limit::Limiter;
 use konstruct_store::Store;
 use konstruct_telemetry::Readiness;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::credentials::Credentials;
+use crate::files::{Decoders, Files};
 use crate::manners::{Allowances, Told};
 use crate::outbox::Outbox;
 use crate::partials::Partials;
@@ -28,14 +28,11 @@ use crate::registry::Registry;
 use crate::reloader::Reloader;
 use crate::streams::Followed;
 use crate::wakes::Wakes;
-use crate::{Error, background, routes};
+use crate::{Error, background, files, routes};
 
 /// How long unfinished requests and sends may take after the wish to stop. What is not finished then is in doubt, and
 /// the next gateway asks the platform.
 const GRACE: Duration = Duration::from_secs(15);
-
-/// Pictures that are decoded at one time.
-const DECODERS: usize = 2;
 
 /// Ready-made parts.
 pub struct Config {
@@ -90,6 +87,17 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         credentials.clone(),
         config.readiness.check("configuration"),
     );
+    let decoders = Decoders::default();
+    let files = Files::new(files::Parts {
+        store: config.store.clone(),
+        bus: config.bus.clone(),
+        registry: Arc::clone(&registry),
+        adapters: adapters.clone(),
+        place: config.media.clone(),
+        decoders: decoders.clone(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    });
     let app = Arc::new(App {
         store: config.store,
         limiter: Limiter::new(config.bus.clone()),
@@ -99,7 +107,8 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         followed: Followed::default(),
         media: config.media,
         media_retention: config.media_retention,
-        decoders: Semaphore::new(DECODERS),
+        files,
+        decoders,
         trusted_proxies: config.trusted_proxies,
         bus: config.bus,
         adapters,

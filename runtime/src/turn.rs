@@ -16,7 +16,7 @@ use crate::model::{Answer, Unavailable, available};
 use crate::partial::Shown;
 use crate::prompt::prompt;
 use crate::worker::Worker;
-use crate::{hold, lease, metrics, partial, pictures, reply, settle, window};
+use crate::{files, hold, lease, metrics, partial, reply, settle, window};
 
 /// A turn that fails this often for reasons of our own is parked.
 const ATTEMPTS: u32 = 5;
@@ -93,8 +93,9 @@ async fn think(worker: &Arc<Worker>, claim: &Claim, started: Instant) -> Result<
         return Err(Failed::Paused(claim.agent.to_string()));
     }
     let lines = window::load(worker, claim, agent.window_messages).await?;
-    let mut messages = prompt(&employee.tenant.snapshot, agent, &lines, &claim.messages);
-    pictures::attach(&mut messages, pictures::load(worker, claim).await?);
+    let files = files::load(worker, claim).await?;
+    let mut messages = prompt(&employee.tenant.snapshot, agent, &lines, &files.told(&claim.messages));
+    files.attach(&mut messages);
     let shown = partial::show(worker, claim, &employee).await;
     let asked = Instant::now();
     let so_far = shown.as_ref().map(Shown::so_far);

@@ -28,6 +28,8 @@ pub struct Cache<K: Cached> {
 
 struct Side<K> {
     written: HashMap<Key, Arc<K>>,
+    /// The versions that our own writes made and the watch has not shown yet.
+    own: HashMap<Key, Vec<u64>>,
     by_namespace: HashMap<String, HashSet<String>>,
     by_uid: HashMap<String, Key>,
 }
@@ -45,8 +47,7 @@ impl<K: Cached> Cache<K> {
     /// An empty cache and the writer that [`Cache::receive`] needs.
     pub fn new() -> (Arc<Self>, Writer<K>) {
         let (store, writer) = kube::runtime::reflector::store();
-        let side = Side { written: HashMap::new(), by_namespace: HashMap::new(), by_uid: HashMap::new() };
-        (Arc::new(Self { store, side: Mutex::new(side) }), writer)
+        (Arc::new(Self { store, side: Mutex::new(Side::new()) }), writer)
     }
 
     /// kube's own view of the cache, for its scheduler.
@@ -95,7 +96,9 @@ impl<K: Cached> Cache<K> {
     /// Remembers the answer to a write of ours.
     pub fn wrote(&self, object: K) -> Arc<K> {
         let object = Arc::new(object);
-        self.lock().written.insert(key(&*object), Arc::clone(&object));
+        let mut side = self.lock();
+        side.own.entry(key(&*object)).or_default().push(version(&*object));
+        side.written.insert(key(&*object), Arc::clone(&object));
         object
     }
 
@@ -115,6 +118,7 @@ impl<K: Cached> Cache<K> {
                 // A list is complete: what it does not have is gone. A write that is newer than the list is
                 // forgotten too, which costs at most one comparison with an older copy.
                 side.written.clear();
+                side.own.clear();
                 side.by_namespace.clear();
                 side.by_uid.clear();
                 self.store.state().iter().for_each(|object| side.index(&**object));
@@ -126,11 +130,16 @@ impl<K: Cached> Cache<K> {
 
     fn news(&self, object: &K, ignore_status: bool) -> News {
         let (namespace, name) = key(object);
-        let Some(known) = self.get(&namespace, &name) else { return News::Foreign };
-        if version(object) <= version(&*known) || same(&*known, object, ignore_status) {
-            News::Known
-        } else {
-            News::Foreign
+        let is_own = self.lock().is_own(object);
+        let seen = self.store.get(&reference(&namespace, &name));
+        if is_own || seen.as_deref().is_some_and(|seen| version(object) <= version(seen)) {
+            return News::Known;
+        }
+        // A change that somebody else made just before ours is in the answer to ours too, and no pass has looked at it.
+        let known = self.get(&namespace, &name).filter(|known| version(&**known) < version(object)).or(seen);
+        match known {
+            Some(known) if same(&*known, object, ignore_status) => News::Known,
+            _ => News::Foreign,
         }
     }
 
@@ -140,6 +149,27 @@ impl<K: Cached> Cache<K> {
 }
 
 impl<K: Cached> Side<K> {
+    fn new() -> Self {
+        Self {
+            written: HashMap::new(),
+            own: HashMap::new(),
+            by_namespace: HashMap::new(),
+            by_uid: HashMap::new(),
+        }
+    }
+
+    /// Whether a write of ours made this version. Older ones will not be shown any more.
+    fn is_own(&mut self, object: &K) -> bool {
+        let (key, shown) = (key(object), version(object));
+        let Some(own) = self.own.get_mut(&key) else { return false };
+        let is_own = own.contains(&shown);
+        own.retain(|version| *version > shown);
+        if own.is_empty() {
+            self.own.remove(&key);
+        }
+        is_own
+    }
+
     fn index(&mut self, object: &K) {
         let (namespace, name) = key(object);
         if let Some(uid) = object.uid() {
@@ -151,6 +181,7 @@ impl<K: Cached> Side<K> {
     fn remove(&mut self, object: &K) {
         let key = key(object);
         self.written.remove(&key);
+        self.own.remove(&key);
         if let Some(uid) = object.uid() {
             self.by_uid.remove(&uid);
         }
@@ -220,12 +251,28 @@ mod tests {
         assert_eq!(value(&cache).as_deref(), Some("ours"));
         assert_eq!(cache.in_namespace("n").len(), 1);
 
-        assert_eq!(cache.receive(&mut writer, &Event::Apply(object(4, "before")), false), News::Known);
-        assert_eq!(value(&cache).as_deref(), Some("ours"), "an older event does not hide our write");
         assert_eq!(cache.receive(&mut writer, &Event::Apply(object(5, "ours")), false), News::Known);
         assert_eq!(cache.receive(&mut writer, &Event::Apply(object(6, "ours")), false), News::Known);
         assert_eq!(cache.receive(&mut writer, &Event::Apply(object(7, "theirs")), false), News::Foreign);
         assert_eq!(value(&cache).as_deref(), Some("theirs"));
+    }
+
+    #[test]
+    fn what_somebody_else_did_just_before_us_is_news_though_we_wrote_over_it() {
+        let (cache, mut writer) = Cache::new();
+        assert_eq!(cache.receive(&mut writer, &Event::Apply(object(3, "old")), false), News::Foreign);
+        cache.wrote(object(5, "theirs and ours"));
+        assert_eq!(cache.receive(&mut writer, &Event::Apply(object(4, "theirs")), false), News::Foreign);
+        assert_eq!(
+            value(&cache).as_deref(),
+            Some("theirs and ours"),
+            "an older event does not hide our write"
+        );
+        assert_eq!(cache.receive(&mut writer, &Event::Apply(object(4, "theirs")), false), News::Known);
+        assert_eq!(
+            cache.receive(&mut writer, &Event::Apply(object(5, "theirs and ours")), false),
+            News::Known
+        );
     }
 
     #[test]

@@ -31,10 +31,10 @@ impl Adapters {
     pub fn new(settings: &Settings) -> Result<Self, SetUp> {
         let http = crate::http_client::new()?;
         let all: [Arc<dyn Adapter>; 4] = [
-            Arc::new(slack::Slack::new(http.clone(), &settings.slack)),
+            Arc::new(slack::Slack::new(http.clone(), &settings.slack)?),
             Arc::new(webchat::WebChat),
-            Arc::new(whatsapp::WhatsApp::new(http.clone(), &settings.whatsapp)),
-            Arc::new(telegram::Telegram::new(http, &settings.telegram)),
+            Arc::new(whatsapp::WhatsApp::new(http.clone(), &settings.whatsapp)?),
+            Arc::new(telegram::Telegram::new(http, &settings.telegram)?),
         ];
         Ok(Self(Arc::new(all.into_iter().map(|adapter| (adapter.name(), adapter)).collect())))
     }

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod adapters;
+mod download;
 mod event;
 mod failure;
 mod http_client;

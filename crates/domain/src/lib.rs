@@ -6,6 +6,7 @@
 pub mod addresses;
 pub mod delivery;
 pub mod disclosure;
+pub mod file;
 pub mod hours;
 pub mod ids;
 pub mod message;

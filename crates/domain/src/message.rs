@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::file::FileKind;
+
 /// Longest text of one message that is kept, in characters. Slack truncates its own at 40,000.
 pub const TEXT_MAX: usize = 40_000;
 
@@ -31,6 +33,15 @@ pub struct InboundMessage {
     pub raw: Bytes,
 }
 
+impl InboundMessage {
+    /// What is kept of the message: its words, and a line for each file.
+    pub fn body(&self) -> String {
+        let words = Some(self.text.as_str()).filter(|text| !text.is_empty() || self.attachments.is_empty());
+        let files = self.attachments.iter().map(Attachment::marker);
+        words.map(str::to_owned).into_iter().chain(files).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// A file of a message. Its bytes are still at the platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
@@ -43,6 +54,25 @@ pub struct Attachment {
     pub size: Option<u64>,
     /// SHA-256 of the bytes in hexadecimal digits, where the platform tells it.
     pub sha256: Option<String>,
+}
+
+impl Attachment {
+    pub fn kind(&self) -> FileKind {
+        FileKind::of(self.media_type.as_deref())
+    }
+
+    /// The line that stands in the message's text where the file was, whatever becomes of it.
+    pub fn marker(&self) -> String {
+        let word = match self.kind() {
+            FileKind::Picture => return PICTURE.to_owned(),
+            FileKind::Recording => "recording",
+            FileKind::Video => "video",
+            FileKind::Other => "file",
+        };
+        let name: String =
+            self.name.iter().flat_map(|name| name.chars()).filter(|c| !c.is_control()).collect();
+        if name.is_empty() { format!("[{word}]") } else { format!("[{word}: {name}]") }
+    }
 }
 
 /// Why the employee is meant.
@@ -119,6 +149,41 @@ pub fn truncate(text: &str, max: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn attachment(media_type: Option<&str>, name: Option<&str>) -> Attachment {
+        Attachment {
+            reference: "1".to_owned(),
+            media_type: media_type.map(str::to_owned),
+            name: name.map(str::to_owned),
+            size: None,
+            sha256: None,
+        }
+    }
+
+    #[test]
+    fn a_message_keeps_a_line_for_each_of_its_files() {
+        let mut message = InboundMessage {
+            event_id: String::new(),
+            message_id: String::new(),
+            conversation_key: String::new(),
+            author_id: String::new(),
+            text: "look".to_owned(),
+            attachments: Vec::new(),
+            language: None,
+            addressing: Addressing::Addressed,
+            reply_to: ReplyTarget::new("x", []),
+            raw: Bytes::new(),
+        };
+        assert_eq!(message.body(), "look");
+        message.attachments = vec![
+            attachment(Some("IMAGE/png"), Some("a.png")),
+            attachment(Some("audio/ogg"), None),
+            attachment(None, Some("a\n]b.pdf")),
+        ];
+        assert_eq!(message.body(), "look\n[picture]\n[recording]\n[file: a]b.pdf]");
+        message.text.clear();
+        assert_eq!(message.body(), "[picture]\n[recording]\n[file: a]b.pdf]");
+    }
 
     #[test]
     fn a_target_is_stored_as_earlier_versions_stored_it() {

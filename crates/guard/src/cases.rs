@@ -156,7 +156,7 @@ async fn a_file_comes_through_and_redirects_are_judged_one_by_one() {
     let get = async |address: &str, limits: Limits| {
         let url = address.replace("PORT", &port.to_string()).parse().unwrap();
         let headers = HeaderMap::from_iter([(AUTHORIZATION, "Bearer x".parse().unwrap())]);
-        fetch(&guard, &client, url, headers, limits).await
+        fetch(&guard, &client, url, headers, limits, &|_| true).await
     };
     let file = get("http://files.test:PORT/file", limits).await.unwrap();
     assert_eq!(
@@ -194,10 +194,34 @@ async fn other_ports_are_for_nobody_and_localhost_is_refused_by_name() {
     let client = guard.client(Client::builder()).unwrap();
     let get = async |url: &str| {
         let limits = Limits { unencrypted: true, ..Limits::default() };
-        fetch(&guard, &client, url.parse().unwrap(), HeaderMap::new(), limits).await
+        fetch(&guard, &client, url.parse().unwrap(), HeaderMap::new(), limits, &|_| true).await
     };
     let port = get("http://example.com:6379/").await;
     assert!(matches!(port, Err(FetchError::Refused(Refused::Port(6379)))), "{port:?}");
     let localhost = get("http://localhost/").await;
     assert!(matches!(localhost, Err(FetchError::Refused(Refused::NotPublic(_)))), "{localhost:?}");
+}
+
+#[tokio::test]
+async fn a_trusted_site_may_be_anywhere_and_leads_nowhere_else() {
+    let address = server().await;
+    let site: Url = format!("http://{address}/").parse().unwrap();
+    let guard = Guard::trusting(site.clone());
+    let client = guard.client(Client::builder()).unwrap();
+    let get = async |path: &str, may: bool| {
+        let url = site.join(path).unwrap();
+        let may = move |url: &Url| may || url.path() != "/file";
+        fetch(&guard, &client, url, HeaderMap::new(), Limits::default(), &may).await
+    };
+    assert_eq!(&get("/near", true).await.unwrap().body[..], b"without");
+    let elsewhere = get("/near", false).await;
+    assert!(matches!(elsewhere, Err(FetchError::Refused(Refused::Elsewhere))), "{elsewhere:?}");
+    for inwards in ["/inwards", "/file-scheme"] {
+        assert!(matches!(get(inwards, true).await, Err(FetchError::Refused(_))), "{inwards}");
+    }
+    let another_port = format!("http://{}:{}/", address.ip(), address.port() ^ 1);
+    assert!(matches!(guard.check(&another_port.parse().unwrap()), Err(Refused::NotPublic(_))));
+    for inward in ["https://169.254.169.254/", "https://10.0.0.1/"] {
+        assert!(guard.check(&inward.parse().unwrap()).is_err(), "{inward}");
+    }
 }

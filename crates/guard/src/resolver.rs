@@ -70,7 +70,10 @@ impl Resolve for CheckedNames {
             known: self.known.clone(),
         };
         Box::pin(async move {
-            let addresses = checked(&guard, this.addresses(name.as_str()).await?)?;
+            let mut addresses = this.addresses(name.as_str()).await?;
+            if !guard.trusts_name(name.as_str()) {
+                addresses = checked(&guard, addresses)?;
+            }
             // The client takes the port from the URL.
             let sockets = addresses.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(sockets.collect::<Vec<_>>().into_iter()) as Addrs)

@@ -6,6 +6,8 @@ pub enum Kind {
     Picture,
     /// Described to the model in words, with its media type.
     Document(&'static str),
+    /// Something that a computer would run.
+    Program,
     /// Nobody knows.
     Unknown,
 }
@@ -13,6 +15,7 @@ pub enum Kind {
 pub fn sniff(bytes: &[u8]) -> Kind {
     match infer::get(bytes) {
         Some(found) if PICTURES.contains(&found.mime_type()) => Kind::Picture,
+        Some(found) if found.matcher_type() == infer::MatcherType::App && !is_text(bytes) => Kind::Program,
         Some(found) => Kind::Document(found.mime_type()),
         None if is_text(bytes) => Kind::Document("text/plain"),
         None => Kind::Unknown,
@@ -37,6 +40,8 @@ mod tests {
         assert_eq!(sniff(&[0xff, 0xd8, 0xff, 0xe0]), Kind::Picture);
         assert_eq!(sniff(b"%PDF-1.7\n"), Kind::Document("application/pdf"));
         assert_eq!(sniff("häl\tlo\n".as_bytes()), Kind::Document("text/plain"));
+        assert_eq!(sniff(b"MZ\x90\0"), Kind::Program);
+        assert_ne!(sniff(b"MZ is my name"), Kind::Program);
         for unknown in [b"".as_slice(), b"a\0b", &[0xfe, 0xfe, 0xfe]] {
             assert_eq!(sniff(unknown), Kind::Unknown, "{unknown:?}");
         }

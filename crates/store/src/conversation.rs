@@ -125,6 +125,7 @@ impl TenantStore {
                  select c.tenant_id, c.conversation_id
                  from waiting w join konstruct.conversation c using (tenant_id, conversation_id)
                  where c.retry_at <= now() and (c.lease_until is null or c.lease_until < now())
+                 and (c.files_until is null or c.files_until <= now())
                  and case when $3::text is null then c.agent <> all((select names from dedicated)::text[])
                      else c.agent = $3 and c.agent = any((select names from dedicated)::text[]) end
                  and ($7::float8 = 0 or (

@@ -1,7 +1,7 @@
 //! The inbox: what is committed here is never lost and never taken twice.
 
+mod alone;
 mod arrival;
-mod pause;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::batch::Commit;
 use crate::{Error, Result, Store};
 
+use alone::With;
 pub(crate) use arrival::{Arrival, storable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub enum Accepted {
 
 impl Store {
     /// Commits the message, with the delivery as it came, which is kept for an audit. What comes at the same time, of
-    /// whatever tenant, shares a transaction.
+    /// whatever tenant, shares a transaction. Its files are wanted from then on, and it rests until they are there, for
+    /// [`FILES_WAIT`](crate::FILES_WAIT) at most.
     pub async fn accept(
         &self,
         tenant: TenantId,
@@ -39,10 +41,11 @@ impl Store {
         message: &InboundMessage,
     ) -> Result<Accepted> {
         let arrival = Arrival::new(tenant, connection, message);
-        match &connection.pause {
-            None => self.intake().submit(arrival).await?.ok_or(Error::TenantLeaving),
-            Some(pause) => self.accept_in_pause(arrival, connection, pause).await,
+        let with = With { pause: connection.pause.as_ref(), files: &message.attachments };
+        if with.pause.is_none() && with.files.is_empty() {
+            return self.intake().submit(arrival).await?.ok_or(Error::TenantLeaving);
         }
+        self.accept_alone(arrival, connection, with).await
     }
 }
 

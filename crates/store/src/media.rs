@@ -110,21 +110,59 @@ impl Store {
     }
 }
 
+/// A file of a message that waits for an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageFile {
+    pub inbox_id: i64,
+    pub id: Uuid,
+    /// Of what is kept, what it is; else what its sender declared.
+    pub media_type: Option<String>,
+    pub name: Option<String>,
+    pub state: FileState,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// A picture that a model can be shown.
+    Picture,
+    Kept {
+        bytes: u64,
+    },
+    /// Not here yet.
+    Wanted,
+    Gone {
+        reason: String,
+    },
+}
+
 impl TenantStore {
-    /// The pictures of the claimed messages, in the order of the messages.
-    pub async fn pictures(&self, claim: &Claim) -> Result<Vec<Uuid>> {
+    /// The files of the claimed messages, in the order of the messages.
+    pub async fn files(&self, claim: &Claim) -> Result<Vec<MessageFile>> {
         let messages: Vec<i64> = claim.messages.iter().map(|message| message.inbox_id).collect();
-        let pictures = sqlx::query_scalar!(
-            "select m.media_id from konstruct.media m
+        let rows = sqlx::query!(
+            "select d.inbox_id, m.media_id, m.state, m.media_type, m.name, m.bytes, m.width, m.reason
+             from konstruct.media m
              join konstruct.delivery d on d.tenant_id = m.tenant_id and d.connection = m.connection
                  and d.message_id = m.message_id
              where m.conversation_id = $1 and d.inbox_id = any($2)
-             order by d.inbox_id, m.created_at",
+             order by d.inbox_id, m.place, m.created_at",
             claim.conversation.as_uuid(),
             &messages
         )
         .fetch_all(self.pool())
         .await?;
-        Ok(pictures)
+        let files = rows.into_iter().map(|row| MessageFile {
+            inbox_id: row.inbox_id,
+            id: row.media_id,
+            state: match (row.state.as_str(), row.width) {
+                ("kept", Some(_)) => FileState::Picture,
+                ("kept", None) => FileState::Kept { bytes: row.bytes.unwrap_or_default().unsigned_abs() },
+                ("wanted", _) => FileState::Wanted,
+                _ => FileState::Gone { reason: row.reason.unwrap_or_default() },
+            },
+            media_type: row.media_type,
+            name: row.name,
+        });
+        Ok(files.collect())
     }
 }

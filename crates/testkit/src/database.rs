@@ -80,6 +80,12 @@ impl TestDatabase {
         format!("{scheme}://{role}:{password}@{place}").into()
     }
 
+    /// What a query of one column of texts finds, as the superuser.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        query.fetch_all(&mut self.admin().await).await.unwrap()
+    }
+
     pub async fn admin(&self) -> PgConnection {
         PgConnection::connect(self.admin_url().expose_secret()).await.unwrap()
     }

@@ -43,14 +43,7 @@ async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
     whatsapp.add_number(number.clone());
     whatsapp.person_wrote(PHONE, 0);
     whatsapp.person_wrote(PERSON, 0);
-    let media = whatsapp.add_media(Media {
-        phone_number_id: "1001".to_owned(),
-        bytes: b"bytes".to_vec(),
-        mime_type: "image/png".to_owned(),
-        sha256: None,
-        file_size: None,
-        url: None,
-    });
+    let media = whatsapp.add_media(Media::new("1001", "image/png", b"bytes"));
     let app = MetaApp::new(&number, "konstruct-app-secret");
     let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into());
     assert_eq!(vector.signature, "sha256=03d92ffec1744f42e9aa6f5256829cbd3c44f85c93619fdbe001a408ca2d0fa7");

@@ -2,7 +2,6 @@
 //! else.
 
 mod deliver;
-mod lanes;
 mod ledger;
 mod policy;
 
@@ -18,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::credentials::Credentials;
+use crate::lanes::Lanes;
 use crate::registry::Registry;
-use lanes::Lanes;
 
 /// Sends at the same time, over all tenants. Waiting sends are served in the order in which they came.
 const SENDS_MAX: usize = 64;

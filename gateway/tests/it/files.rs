@@ -28,14 +28,7 @@ async fn fetch(
 }
 
 fn media() -> Media {
-    Media {
-        phone_number_id: "PN1".to_owned(),
-        bytes: b"bytes".to_vec(),
-        mime_type: "image/png".to_owned(),
-        sha256: None,
-        file_size: None,
-        url: None,
-    }
+    Media::new("PN1", "image/png", b"bytes")
 }
 
 #[tokio::test]
@@ -60,6 +53,9 @@ async fn whatsapp_files_are_what_was_promised_or_refused() {
         ("another digest", Media { sha256: Some("0".repeat(64)), ..media() }),
         ("too large, and says so", Media { file_size: Some(MAX + 1), ..media() }),
         ("too large, and says otherwise", Media { bytes: vec![7; 2_000], file_size: Some(5), ..media() }),
+        ("another size", Media { file_size: Some(6), ..media() }),
+        ("led inwards", Media { redirect: Some("http://169.254.169.254/latest".to_owned()), ..media() }),
+        ("led elsewhere", Media { redirect: Some("https://files.example.com/x".to_owned()), ..media() }),
         ("an address inside", Media { url: Some("http://169.254.169.254/latest".to_owned()), ..media() }),
         ("a foreign address", Media { url: Some("https://evilfbsbx.com/x".to_owned()), ..media() }),
         ("another's file", Media { phone_number_id: "PN2".to_owned(), ..media() }),

@@ -1,10 +1,12 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod attachments;
 mod browser;
 mod files;
 mod manners;
 mod outage;
+mod retention;
 mod slack_actions;
 mod slack_intake;
 mod slack_outbox;

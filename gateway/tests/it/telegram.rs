@@ -38,15 +38,15 @@ pub(crate) async fn connect(world: &World, tenant: &Tenant, username: &str, mode
     Line { path: format!("/telegram/{}/events", snapshot.public_id), snapshot }
 }
 
-struct Scene {
-    world: World,
-    tenant: Tenant,
-    line: Line,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) tenant: Tenant,
+    pub(crate) line: Line,
     secret: String,
 }
 
 impl Scene {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let world = World::start().await;
         let tenant = world.tenant("acme").await;
         let line = connect(&world, &tenant, "ada_bot", TelegramMode::Webhook).await;
@@ -56,7 +56,7 @@ impl Scene {
         Self { world, tenant, line, secret: webhook.secret_token.unwrap() }
     }
 
-    async fn deliver(&self, update: &Value) -> StatusCode {
+    pub(crate) async fn deliver(&self, update: &Value) -> StatusCode {
         self.deliver_bytes(update.to_string().as_bytes()).await
     }
 

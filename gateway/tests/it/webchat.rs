@@ -7,7 +7,7 @@ use futures::StreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use konstruct_domain::message::TEXT_MAX;
 use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretField, WebChatSnapshot};
-use konstruct_store::Claim;
+use konstruct_store::{Claim, FileState};
 use reqwest::{Method, Response, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -350,7 +350,7 @@ async fn a_site_says_who_its_user_is_and_nobody_else_can() {
     }
 }
 
-fn png(side: u32) -> Vec<u8> {
+pub(crate) fn png(side: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     let picture = image::RgbImage::from_pixel(side, side, image::Rgb([9, 120, 40]));
     image::DynamicImage::from(picture).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
@@ -377,7 +377,8 @@ async fn a_picture_is_written_anew_kept_for_its_tenant_and_comes_with_its_messag
     }
     let claim: Claim = chat.world.claim(&chat.tenant).await;
     assert_eq!(claim.messages[0].text, "what is this?\n[picture]");
-    assert_eq!(chat.tenant.runtime.pictures(&claim).await.unwrap(), [id]);
+    let files = chat.tenant.runtime.files(&claim).await.unwrap();
+    assert_eq!((files.len(), files[0].id, &files[0].state), (1, id, &FileState::Picture));
 
     // It belongs to that message, and to that visitor.
     let thief = Visitor::new(&chat.world, &chat.world.connect_webchat(&chat.tenant).await).await;

@@ -32,6 +32,7 @@ pub(crate) const SHARED_APP_SECRET: &str = "shared-app-secret";
 pub(crate) const SHARED_VERIFY_TOKEN: &str = "shared-verify-token";
 pub(crate) const PUBLIC_URL: &str = "https://chat.example.com";
 const LEASE: Duration = Duration::from_secs(30);
+const MEDIA_RETENTION: Duration = Duration::from_hours(1);
 /// Longest that anything may take on a machine that is busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -100,7 +101,7 @@ impl World {
             owner: "test-gateway".to_owned(),
             allowances: Allowances::default(),
             media: Some(Place::open(files.path().to_str().unwrap()).unwrap()),
-            media_retention: Duration::from_hours(1),
+            media_retention: MEDIA_RETENTION,
             trusted_proxies: 1,
         };
         tokio::spawn(serve(config, shutdown.clone()));
@@ -121,6 +122,32 @@ impl World {
             files,
             _shutdown: shutdown.drop_guard(),
         }
+    }
+
+    /// Another gateway on the same databases and files, until the guard is dropped.
+    pub(crate) async fn another_gateway(&self) -> DropGuard {
+        let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
+        let config = Config {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            store: self.gateway_store.clone(),
+            bus: self.bus.clone(),
+            readiness: readiness.clone(),
+            channels: self.channels.clone(),
+            public_url: Some(PUBLIC_URL.to_owned()),
+            owner: "other-gateway".to_owned(),
+            allowances: Allowances::default(),
+            media: Some(self.place()),
+            media_retention: MEDIA_RETENTION,
+            trusted_proxies: 1,
+        };
+        tokio::spawn(serve(config, shutdown.clone()));
+        timeout(PATIENCE, readiness.wait_until_ready()).await.unwrap();
+        shutdown.drop_guard()
+    }
+
+    /// Where files lie.
+    pub(crate) fn place(&self) -> Place {
+        Place::open(self.files.path().to_str().unwrap()).unwrap()
     }
 
     pub(crate) async fn tenant(&self, stem: &str) -> Tenant {

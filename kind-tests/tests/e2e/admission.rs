@@ -7,7 +7,10 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use anyhow::{Context, Result, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use konstruct_kind_tests::objects::Kind;
 use konstruct_kind_tests::{Cluster, kubectl, platform};
+use kube::api::{WatchEvent, WatchParams};
 use uuid::Uuid;
 
 struct Case {
@@ -124,5 +127,29 @@ async fn defaults_are_filled_in_by_the_api_server() -> Result<()> {
         stored["spec"]["state"] == "Active" && stored["spec"]["deletionPolicy"] == "Retain",
         "{stored:#}"
     );
+    Ok(())
+}
+
+/// For kstatus an object without conditions is ready, and Flux would go on.
+#[tokio::test]
+async fn an_object_that_no_operator_has_looked_at_is_not_ready() -> Result<()> {
+    let cluster = Cluster::with_definitions().await?;
+    let namespace = namespace("konstruct-e2e-unseen").await?;
+    let api = cluster.api(Kind::LLMProvider, namespace);
+    let watched = WatchParams::default().fields("metadata.name=unseen").timeout(60);
+    let mut events = api.watch(&watched, "0").await?.boxed();
+    let provider = "apiVersion: konstruct.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: unseen}\n\
+                    spec: {scripted: {rules: [{reply: Hello}]}}\n";
+    kubectl::with_input(&["create", "--namespace", namespace, "-f", "-"], provider).await?;
+    let made = loop {
+        let event = events.try_next().await?.context("the watch ended before the object was made")?;
+        if let WatchEvent::Added(object) = event {
+            break object;
+        }
+    };
+    kubectl::run(&["delete", "llmprovider", "unseen", "--namespace", namespace, "--timeout=60s"]).await?;
+    let ready = &made.data["status"]["conditions"][0];
+    ensure!(ready["type"] == "Ready" && ready["status"] == "Unknown", "{ready:#}");
+    ensure!(ready["reason"] == "Pending", "{ready:#}");
     Ok(())
 }

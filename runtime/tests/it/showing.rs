@@ -1,10 +1,13 @@
 //! Replies that show while they are written, pictures, and employees that are paused.
 
+use std::time::Duration;
+
 use konstruct_domain::ConversationId;
 use konstruct_domain::ids::ReplyId;
+use konstruct_domain::message::Attachment;
 use konstruct_domain::snapshot::AgentSnapshot;
 use konstruct_queue::Signal;
-use konstruct_store::NewPicture;
+use konstruct_store::{KeptFile, NewPicture};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -126,6 +129,57 @@ async fn pictures_are_named_to_the_models_door_with_what_was_said() {
     let content = &call["messages"][1]["content"];
     assert_eq!(content[0]["text"], "What is this?\n[picture]");
     assert_eq!(content[1]["image_url"]["url"], format!("media:{picture}"));
+}
+
+#[tokio::test]
+async fn a_turn_begins_when_the_files_are_settled_and_tells_what_became_of_them() {
+    let world = World::new().await;
+    let attachment = |media_type: &str| Attachment {
+        reference: "at the platform".to_owned(),
+        media_type: Some(media_type.to_owned()),
+        name: None,
+        size: None,
+        sha256: None,
+    };
+    let files = ["image/png", "image/png", "application/pdf"].map(attachment).to_vec();
+    world.commit_with(AGENT, "one", "What are these?", files).await;
+    let _running = world.start(timing());
+    world.say("two", "Hello").await;
+    world.replies(1).await;
+    assert_eq!(world.ai_gateway.calls().len(), 1, "the other conversation waits for its files");
+
+    let (gateway, tenant, lease) = (&world.gateway, world.tenant, Duration::from_mins(1));
+    let mut picture = None;
+    while let Some(file) = gateway.claim_file(tenant, lease).await.unwrap() {
+        let kept = KeptFile { media_type: "image/png", bytes: 5, size: Some((1, 1)) };
+        match (file.attachment.media_type.as_deref(), picture) {
+            (Some("image/png"), None) => {
+                picture = Some(file.id);
+                gateway.file_kept(tenant, &file, kept).await.unwrap();
+            }
+            (Some("image/png"), Some(_)) => {
+                gateway.file_gone(tenant, &file, "it has expired").await.unwrap();
+            }
+            _ => {
+                let kept = KeptFile { media_type: "application/pdf", size: None, ..kept };
+                gateway.file_kept(tenant, &file, kept).await.unwrap();
+            }
+        }
+    }
+    world.bus.publish(Signal::Inbox(tenant)).await;
+    world.replies(2).await;
+    let content = world.ai_gateway.calls()[1]["messages"][1]["content"].clone();
+    let text = content[0]["text"].as_str().unwrap();
+    assert!(text.starts_with("What are these?\n[") && text.lines().count() == 4, "{text}");
+    for part in
+        ["\n[picture]\n", "could not be fetched: it has expired.", "[a file: application/pdf, 5 bytes."]
+    {
+        assert!(format!("{text}\n").contains(part), "{part}: {text}");
+    }
+    assert_eq!(content[1]["image_url"]["url"], format!("media:{}", picture.unwrap()));
+    assert_eq!(content.as_array().unwrap().len(), 2);
+    let kept = "What are these?\n[picture]\n[picture]\n[file]".to_owned();
+    assert!(world.history().await.contains(&kept), "without what was only for the model");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget};
+use konstruct_domain::message::{Addressing, Attachment, InboundMessage, ReplyTarget};
 use konstruct_domain::snapshot::{AgentSnapshot, TenantSnapshot};
 use konstruct_domain::{ConversationId, Kind, Slug, TenantId};
 use konstruct_queue::{Bus, Signal};
@@ -161,6 +161,17 @@ impl World {
 
     /// A message without its wake-up.
     pub(crate) async fn commit(&self, agent: &str, conversation: &str, text: &str) -> ConversationId {
+        self.commit_with(agent, conversation, text, Vec::new()).await
+    }
+
+    /// One with files that are still at their platform.
+    pub(crate) async fn commit_with(
+        &self,
+        agent: &str,
+        conversation: &str,
+        text: &str,
+        attachments: Vec<Attachment>,
+    ) -> ConversationId {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let message = InboundMessage {
@@ -169,7 +180,7 @@ impl World {
             conversation_key: conversation.into(),
             author_id: "visitor".into(),
             text: text.into(),
-            attachments: Vec::new(),
+            attachments,
             language: None,
             addressing: Addressing::Addressed,
             reply_to: ReplyTarget::new("web_chat", []),

@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("konstruct-telemetry", &[]),
     ("konstruct-faults", &[]),
     ("konstruct-local-services", &[]),
-    ("konstruct-channels", &["domain"]),
+    ("konstruct-channels", &["domain", "guard"]),
     // Beside the domain the one library that others may use: what may be reached is decided in one place.
     ("konstruct-guard", &["domain"]),
     ("konstruct-llm", &["domain", "guard"]),

@@ -8,6 +8,8 @@ use konstruct_crds::Reason;
 use crate::report::Finding;
 use crate::workspace::Workspace;
 
+/// Where the API server is told what to say of objects that nobody has looked at.
+const DEFINITIONS: &str = "crds/src/definitions.rs";
 /// Whose observations become conditions.
 const DATA_PLANE: [&str; 3] = ["gateway/", "ai-gateway/", "runtime/"];
 
@@ -24,6 +26,10 @@ pub(super) fn read(workspace: &Workspace) -> anyhow::Result<Vec<Source>> {
     {
         append(&workspace.root, &workspace.root.join(&member.folder).join("src"), &mut sources)?;
     }
+    let definitions = workspace.root.join(DEFINITIONS);
+    let text =
+        std::fs::read_to_string(&definitions).with_context(|| format!("could not read {DEFINITIONS}"))?;
+    sources.push((DEFINITIONS.to_owned(), text));
     Ok(sources)
 }
 

@@ -48,8 +48,9 @@ pub(super) async fn apply(
     for policy in &network_policies {
         policies.push((*applier.apply(&caches.network_policies, policy).await?).clone());
     }
-    let resource_quota = (*applier.apply(&caches.resource_quotas, &resource_quota).await?).clone();
-    await_count(cluster, &resource_quota).await?;
+    let live_quota = applier.apply(&caches.resource_quotas, &resource_quota).await?;
+    await_count(cluster, applier, &resource_quota).await?;
+    let resource_quota = (*live_quota).clone();
     let limit_range = (*applier.apply(&caches.limit_ranges, &limit_range).await?).clone();
     let service_account = (*applier.apply(&caches.service_accounts, &service_account).await?).clone();
     // The right to put something inside comes last.
@@ -68,7 +69,7 @@ pub(super) async fn apply(
 }
 
 /// Until Kubernetes has counted what there is of each thing in a quota, it refuses to add any.
-async fn await_count(cluster: &Cluster, quota: &ResourceQuota) -> Result<(), Error> {
+async fn await_count(cluster: &Cluster, applier: &Applier, quota: &ResourceQuota) -> Result<(), Error> {
     let (namespace, name) = (namespace_of(quota), quota.name_any());
     let api: Api<ResourceQuota> = Api::namespaced(cluster.client.clone(), namespace);
     let mut newest = cluster.caches.resource_quotas.get(namespace, &name).map(|quota| (*quota).clone());
@@ -79,13 +80,36 @@ async fn await_count(cluster: &Cluster, quota: &ResourceQuota) -> Result<(), Err
         tokio::time::sleep(COUNT_PAUSE).await;
         newest = api.get_opt(&name).await.map_err(|error| Error::read::<ResourceQuota>(&name, error))?;
     }
+    if let Some(newest) = newest {
+        ask_to_count_again(cluster, applier, &newest, quota).await?;
+    }
     Err(Error::NotCounted(namespace.to_owned()))
 }
 
+/// The quota controller finds out about new kinds twice a minute, and looks again at a quota that it could not count only
+/// when that quota changes, or after minutes. So what is not counted is taken out, and the next pass puts it in again.
+async fn ask_to_count_again(
+    cluster: &Cluster,
+    applier: &Applier,
+    newest: &ResourceQuota,
+    quota: &ResourceQuota,
+) -> Result<(), Error> {
+    let mut fewer = quota.clone();
+    if let Some(hard) = fewer.spec.as_mut().and_then(|spec| spec.hard.as_mut()) {
+        hard.retain(|what, _| counts(newest, what));
+    }
+    applier.apply(&cluster.caches.resource_quotas, &fewer).await?;
+    Ok(())
+}
+
 fn is_counted(newest: &ResourceQuota, wanted: &ResourceQuota) -> bool {
-    let counted = newest.status.as_ref().and_then(|status| status.used.as_ref());
     let limited = wanted.spec.as_ref().and_then(|spec| spec.hard.as_ref());
-    limited.into_iter().flatten().all(|(what, _)| counted.is_some_and(|counted| counted.contains_key(what)))
+    limited.into_iter().flatten().all(|(what, _)| counts(newest, what))
+}
+
+fn counts(quota: &ResourceQuota, what: &str) -> bool {
+    let used = quota.status.as_ref().and_then(|status| status.used.as_ref());
+    used.is_some_and(|used| used.contains_key(what))
 }
 
 /// A namespace is created, never adopted: creating fails where applying would take over what somebody else has made

@@ -12,12 +12,13 @@ use serde_json::json;
 
 use super::parse::Delivery;
 use super::status::Thread;
-use super::{Client, format, interaction, parse, send, verify};
+use super::{Client, files, format, interaction, parse, send, verify};
+use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
-    Refused, Reply, Secrets, SendError, Streaming,
+    Refused, Reply, Secrets, SendError, SetUp, Streaming,
 };
 
 /// The Web API of the real Slack.
@@ -57,14 +58,16 @@ pub struct Slack {
     pub(super) client: Client,
     /// How fast answers are shown while they are written.
     pub(super) pace: Pace,
+    files: Downloads,
     shared: Option<Secrets>,
 }
 
 impl Slack {
-    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Result<Self, SetUp> {
         let shared = settings.signing_secret.clone();
         let shared = shared.map(|secret| [(SecretField::SlackSigningSecret, secret)].into_iter().collect());
-        Self { client: Client::with(http, &settings.base_url), pace: Pace::default(), shared }
+        let files = Downloads::new(&settings.base_url, BASE_URL, &[files::HOST])?;
+        Ok(Self { client: Client::with(http, &settings.base_url), pace: Pace::default(), files, shared })
     }
 
     async fn post(
@@ -250,7 +253,7 @@ impl Adapter for Slack {
     ) -> BoxFuture<'a, Result<File, SendError>> {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::SlackBotToken)?;
-            self.client.fetch(token, &attachment.reference, max).await
+            self.client.fetch(&self.files, token, attachment, max).await
         })
     }
 }

@@ -39,14 +39,6 @@ impl Client {
         Self { http, base_url: base_url.trim_end_matches('/').to_owned() }
     }
 
-    pub(super) fn base_url(&self) -> &str {
-        &self.base_url
-    }
-
-    pub(super) fn http(&self) -> &reqwest::Client {
-        &self.http
-    }
-
     /// Asks Slack which workspace a token belongs to.
     pub async fn identity(&self, token: &SecretString) -> Result<Identity, SendError> {
         let answer = self.post("auth.test", token, &Value::Object(serde_json::Map::new())).await?;

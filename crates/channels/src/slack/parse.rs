@@ -196,19 +196,9 @@ fn addressing(event: &Value, kind: &str, channel: &str, mentioned: bool) -> Resu
     }
 }
 
-/// The words, and a note for what is not words: an employee that cannot see a file must know that there is one.
 fn said_text(event: &Value, markup: &str, own_user: Option<&str>) -> String {
     let mut said = inbound_text::plain(markup, own_user);
-    for file in files(event) {
-        if !said.is_empty() {
-            said.push('\n');
-        }
-        let name = text(file, "name").or_else(|| text(file, "title")).unwrap_or("without a name");
-        said.push_str("[attached file that you cannot open: ");
-        said.push_str(truncate(name, 200));
-        said.push(']');
-    }
-    if said.is_empty() {
+    if said.is_empty() && files(event).next().is_none() {
         "[mentioned you without writing anything]".clone_into(&mut said);
     }
     truncate(&said, TEXT_MAX).to_owned()
@@ -216,21 +206,25 @@ fn said_text(event: &Value, markup: &str, own_user: Option<&str>) -> String {
 
 /// More than twenty files of one message are not looked at.
 fn files(event: &Value) -> impl Iterator<Item = &Value> {
-    event["files"].as_array().map_or(&[][..], Vec::as_slice).iter().take(20)
+    event["files"].as_array().map_or(&[][..], Vec::as_slice).iter().filter(|file| file.is_object()).take(20)
 }
 
 fn attachments(event: &Value) -> Vec<Attachment> {
     let attachment = |file: &Value| {
-        let url = text(file, "url_private_download").or_else(|| text(file, "url_private"))?;
-        Some(Attachment {
-            reference: url.to_owned(),
+        let url = text(file, "url_private_download").or_else(|| text(file, "url_private"));
+        // Of another company's file in a shared channel only the id is told.
+        let reference = url.or_else(|| text(file, "id").filter(is_id)).unwrap_or_default();
+        Attachment {
+            reference: truncate(reference, 2000).to_owned(),
             media_type: text(file, "mimetype").map(str::to_owned),
-            name: text(file, "name").map(|name| truncate(name, 200).to_owned()),
+            name: text(file, "name")
+                .or_else(|| text(file, "title"))
+                .map(|name| truncate(name, 200).to_owned()),
             size: file["size"].as_u64(),
             sha256: None,
-        })
+        }
     };
-    files(event).filter_map(attachment).collect()
+    files(event).map(attachment).collect()
 }
 
 #[cfg(test)]

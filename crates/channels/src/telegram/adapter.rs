@@ -12,15 +12,18 @@ use serde_json::{Value, json};
 use super::api::Client;
 use super::send::Errand;
 use super::{format, parse};
+use crate::download::Downloads;
 use crate::json::text;
 use crate::pace::Pace;
 use crate::signature::{hmac_sha256, same};
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Polled,
-    Received, Refused, Reply, Secrets, SendError,
+    Received, Refused, Reply, Secrets, SendError, SetUp,
 };
 
 pub const BASE_URL: &str = "https://api.telegram.org";
+/// Where it has its files.
+const FILES: &str = "api.telegram.org";
 
 /// What deliveries are wanted; others would only be ignored.
 const UPDATES: [&str; 2] = ["message", "callback_query"];
@@ -45,6 +48,7 @@ impl Default for Settings {
 
 pub struct Telegram {
     client: Client,
+    files: Downloads,
     pace: Pace,
 }
 
@@ -69,8 +73,9 @@ fn require<'a>(account: &Account<'a>) -> Result<(&'a TelegramSnapshot, &'a Secre
 }
 
 impl Telegram {
-    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
-        Self { client: Client::new(http, &settings.base_url), pace: Pace::default() }
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Result<Self, SetUp> {
+        let files = Downloads::new(&settings.base_url, BASE_URL, &[FILES])?;
+        Ok(Self { client: Client::new(http, &settings.base_url), files, pace: Pace::default() })
     }
 
     async fn set_up(&self, account: &Account<'_>, webhook_url: Option<&str>) -> Result<(), NotConnected> {
@@ -222,7 +227,7 @@ impl Adapter for Telegram {
     ) -> BoxFuture<'a, Result<File, SendError>> {
         Box::pin(async move {
             let (_, token) = require(account)?;
-            self.client.fetch(token, attachment, max).await
+            self.client.fetch(&self.files, token, attachment, max).await
         })
     }
 

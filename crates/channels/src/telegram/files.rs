@@ -5,32 +5,32 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::api::Client;
-use crate::http_client::limited;
+use crate::download::{Downloads, NoFile, rejected};
 use crate::json::text;
 use crate::{File, SendError};
 
 impl Client {
     pub(super) async fn fetch(
         &self,
+        files: &Downloads,
         token: &SecretString,
         attachment: &Attachment,
         max: u64,
     ) -> Result<File, SendError> {
-        let rejected = |reason: &str| SendError::Rejected { reason: reason.to_owned() };
-        let file = self.call("getFile", token, &json!({ "file_id": attachment.reference })).await?;
-        if file["file_size"].as_u64().is_some_and(|size| size > max) {
-            return Err(rejected("the file is larger than allowed"));
+        let file = self.call("getFile", token, &json!({ "file_id": attachment.reference })).await;
+        let file = file.map_err(SendError::from)?;
+        let announced = file["file_size"].as_u64();
+        if announced.is_some_and(|size| size > max) {
+            return Err(rejected(&format!("it has more than {} MB", max >> 20)));
         }
         let path = text(&file, "file_path").filter(|path| is_path(path));
-        let path = path.ok_or_else(|| rejected("Telegram names no place for the file"))?;
-        let transient =
-            |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
-        let response = self.http.get(self.file_url(token, path)).send().await.map_err(transient)?;
-        if !response.status().is_success() {
-            return Err(SendError::Transient { reason: format!("HTTP {}", response.status()) });
+        let path = path.ok_or_else(|| rejected("Telegram names no place for it"))?;
+        // A place is good for an hour, and was named just now.
+        let fetched = files.get(&self.file_url(token, path), None, max).await.map_err(NoFile::error)?;
+        if announced.is_some_and(|size| size != fetched.body.len() as u64) {
+            return Err(rejected("it is not as large as Telegram says"));
         }
-        let bytes = limited(response, max).await?;
-        Ok(File { bytes, media_type: attachment.media_type.clone() })
+        Ok(File { bytes: fetched.body, media_type: attachment.media_type.clone() })
     }
 }
 

@@ -87,7 +87,7 @@ fn message(message: &Value, bot: &str) -> Result<InboundMessage, &'static str> {
         return Err("ignored_not_addressed");
     }
     let mut words = mention.unwrap_or(words);
-    if words.is_empty() {
+    if words.is_empty() && attachments.is_empty() {
         "[mentioned you without writing anything]".clone_into(&mut words);
     }
     Ok(InboundMessage {

@@ -71,13 +71,17 @@ fn files_are_named_and_the_largest_photo_is_taken() {
     message["caption"] = json!("look");
     message["photo"] = json!([{"file_id": "s", "width": 90, "height": 90}, {"file_id": "l", "width": 900, "height": 900, "file_size": 5}]);
     let photo = said(&update(&message));
-    assert_eq!(
-        (photo.text.as_str(), photo.attachments[0].reference.as_str()),
-        ("look\n[attached photo that you cannot open]", "l")
-    );
+    assert_eq!((photo.body().as_str(), photo.attachments[0].reference.as_str()), ("look\n[picture]", "l"));
     message.as_object_mut().unwrap().remove("photo");
     message["document"] = json!({"file_id": "d", "file_name": "a.pdf", "mime_type": "application/pdf"});
-    assert_eq!(said(&update(&message)).text, "look\n[attached document that you cannot open: a.pdf]");
+    assert_eq!(said(&update(&message)).body(), "look\n[file: a.pdf]");
+    let mut voice = private();
+    voice.as_object_mut().unwrap().remove("text");
+    voice["voice"] = json!({"file_id": "v", "duration": 3});
+    assert_eq!(said(&update(&voice)).body(), "[recording]");
+    let mut mention = in_group("@ada_bot");
+    mention["photo"] = json!([{"file_id": "p", "width": 9, "height": 9}]);
+    assert_eq!(said(&update(&mention)).body(), "[picture]", "nothing else was said");
 }
 
 #[test]

@@ -5,17 +5,22 @@ use serde_json::Value;
 
 use crate::json::{id, list, text};
 
-const FILES: [&str; 7] = ["document", "video", "animation", "audio", "voice", "video_note", "sticker"];
+/// What may be attached, with the type of those that come without one.
+const FILES: [(&str, Option<&str>); 7] = [
+    ("document", None),
+    ("video", Some("video/mp4")),
+    ("animation", Some("video/mp4")),
+    ("audio", Some("audio/mpeg")),
+    ("voice", Some("audio/ogg")),
+    ("video_note", Some("video/mp4")),
+    ("sticker", Some("image/webp")),
+];
 
 /// Words and files; else why there is nothing to answer.
 pub(super) fn read(message: &Value) -> Result<(String, Vec<Attachment>), &'static str> {
     let words = text(message, "text").or_else(|| text(message, "caption")).unwrap_or_default();
-    if let Some((kind, attachment)) = file(message) {
-        let mut words = if words.is_empty() { String::new() } else { format!("{words}\n") };
-        // An employee that cannot see a file must know that there is one.
-        let name = attachment.name.as_ref().map_or_else(String::new, |name| format!(": {name}"));
-        words.extend(["[attached ", kind, " that you cannot open", &name, "]"]);
-        return Ok((words, vec![attachment]));
+    if let Some(attachment) = file(message) {
+        return Ok((words.to_owned(), vec![attachment]));
     }
     if message["location"].is_object() && words.is_empty() {
         return Ok(("[shared a place]".to_owned(), Vec::new()));
@@ -27,19 +32,18 @@ pub(super) fn read(message: &Value) -> Result<(String, Vec<Attachment>), &'stati
     if words.trim().is_empty() { Err("ignored_message_type") } else { Ok((words.to_owned(), Vec::new())) }
 }
 
-fn file(message: &Value) -> Option<(&'static str, Attachment)> {
+fn file(message: &Value) -> Option<Attachment> {
     let size = |photo: &&Value| photo["width"].as_u64().unwrap_or(0) * photo["height"].as_u64().unwrap_or(0);
     if let Some(photo) = list(message, "photo").iter().max_by_key(size) {
-        let photo = attachment(photo)?;
-        return Some(("photo", Attachment { media_type: Some("image/jpeg".to_owned()), ..photo }));
+        return attachment(photo, Some("image/jpeg"));
     }
-    FILES.iter().find_map(|kind| Some((*kind, attachment(&message[*kind])?)))
+    FILES.iter().find_map(|(kind, media_type)| attachment(&message[*kind], *media_type))
 }
 
-fn attachment(file: &Value) -> Option<Attachment> {
+fn attachment(file: &Value, media_type: Option<&str>) -> Option<Attachment> {
     Some(Attachment {
         reference: id(file, "file_id")?.to_owned(),
-        media_type: text(file, "mime_type").map(str::to_owned),
+        media_type: text(file, "mime_type").or(media_type).map(str::to_owned),
         name: text(file, "file_name").map(|name| truncate(name, 200).to_owned()),
         size: file["file_size"].as_u64(),
         sha256: None,

@@ -13,16 +13,20 @@ use super::api::Client;
 use super::errors::Meaning;
 use super::send::Errand;
 use super::{format, parse, verify};
+use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, AccountId, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected,
-    Received, Refused, Reply, Secrets, SendError,
+    Received, Refused, Reply, Secrets, SendError, SetUp,
 };
 
 /// Meta's Graph API.
 pub const BASE_URL: &str = "https://graph.facebook.com";
 pub const GRAPH_VERSION: &str = "v26.0";
+const REPORT_WITHIN_SECONDS: u32 = 600;
+/// Where Meta has files.
+const FILES: [&str; 3] = ["fbsbx.com", "facebook.com", "whatsapp.net"];
 
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
@@ -52,19 +56,32 @@ pub struct Settings {
         id = "whatsapp_verify_token"
     )]
     pub verify_token: Option<SecretString>,
+    /// Within how many seconds WhatsApp reports on a message that it has taken. One whose sending was interrupted, and of
+    /// which there is no report by then, becomes a dead letter for somebody to decide.
+    #[arg(
+        long = "whatsapp-report-within-seconds",
+        env = "KONSTRUCT_WHATSAPP_REPORT_WITHIN_SECONDS",
+        default_value_t = REPORT_WITHIN_SECONDS,
+        value_parser = clap::value_parser!(u32).range(1..=86_400),
+        id = "whatsapp_report_within_seconds"
+    )]
+    pub report_within_seconds: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (base_url, graph_version) = (BASE_URL.to_owned(), GRAPH_VERSION.to_owned());
-        Self { base_url, graph_version, app_secret: None, verify_token: None }
+        let report_within_seconds = REPORT_WITHIN_SECONDS;
+        Self { base_url, graph_version, app_secret: None, verify_token: None, report_within_seconds }
     }
 }
 
 pub struct WhatsApp {
     client: Client,
+    files: Downloads,
     shared: Option<Secrets>,
     pace: Pace,
+    report_within: Duration,
 }
 
 /// A failure of a call that sends nothing, or one that needs no special care.
@@ -89,13 +106,16 @@ fn number<'a>(account: &Account<'a>) -> Result<&'a WhatsAppSnapshot, SendError> 
 }
 
 impl WhatsApp {
-    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Self {
-        let Settings { base_url, graph_version, app_secret, verify_token } = settings;
+    pub(crate) fn new(http: reqwest::Client, settings: &Settings) -> Result<Self, SetUp> {
+        let Settings { base_url, graph_version, app_secret, verify_token, report_within_seconds } = settings;
         let shared = app_secret.clone().map(|secret| {
             let token = verify_token.clone().map(|token| (SecretField::WhatsAppVerifyToken, token));
             [Some((SecretField::WhatsAppAppSecret, secret)), token].into_iter().flatten().collect()
         });
-        Self { client: Client::new(http, base_url, graph_version), shared, pace: Pace::default() }
+        let report_within = Duration::from_secs(u64::from(*report_within_seconds));
+        let client = Client::new(http, base_url, graph_version);
+        let files = Downloads::new(base_url, BASE_URL, &FILES)?;
+        Ok(Self { client, files, shared, pace: Pace::default(), report_within })
     }
 
     async fn post(
@@ -110,7 +130,10 @@ impl WhatsApp {
         let contact = ledger.contact(key).await?.ok_or_else(|| SendError::Rejected {
             reason: "nothing is known any more of the person that the reply is for".to_owned(),
         })?;
-        Errand { client: &self.client, pace: &self.pace, token, number, reply, contact }.send(ledger).await
+        let WhatsApp { client, pace, report_within, .. } = self;
+        Errand { client, pace, report_within: *report_within, token, number, reply, contact }
+            .send(ledger)
+            .await
     }
 
     /// The number must be there for the token, and belong to the business account of the spec.
@@ -227,7 +250,7 @@ impl Adapter for WhatsApp {
     ) -> BoxFuture<'a, Result<File, SendError>> {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::WhatsAppAccessToken)?;
-            self.client.fetch(token, &number(account)?.phone_number_id, attachment, max).await
+            self.client.fetch(&self.files, token, &number(account)?.phone_number_id, attachment, max).await
         })
     }
 }

@@ -17,7 +17,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// The Graph API at one base URL and in one version.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    pub http: reqwest::Client,
+    http: reqwest::Client,
     root: String,
 }
 
@@ -27,18 +27,6 @@ pub(super) type Outcome = Result<Value, Meaning>;
 impl Client {
     pub(super) fn new(http: reqwest::Client, base_url: &str, version: &str) -> Self {
         Self { http, root: format!("{}/{version}", base_url.trim_end_matches('/')) }
-    }
-
-    /// Whether an address is Meta's, or of whatever stands for it.
-    pub(super) fn is_own(&self, url: &Url) -> bool {
-        const HOSTS: [&str; 3] = ["fbsbx.com", "facebook.com", "whatsapp.net"];
-        let of_meta = |host: &str| {
-            HOSTS
-                .iter()
-                .any(|own| host == *own || host.strip_suffix(own).is_some_and(|rest| rest.ends_with('.')))
-        };
-        url.scheme() == "https" && url.host_str().is_some_and(of_meta)
-            || Url::parse(&self.root).is_ok_and(|root| root.origin() == url.origin())
     }
 
     pub(super) async fn post(&self, path: &str, token: &SecretString, body: &Value) -> Outcome {

@@ -3,14 +3,12 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use konstruct_domain::message::Attachment;
-use reqwest::{StatusCode, Url};
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::adapter::plain;
 use super::api::Client;
-use crate::http_client::limited;
+use crate::download::{Downloads, NoFile, rejected};
 use crate::json::text;
 use crate::{File, SendError};
 
@@ -24,79 +22,54 @@ impl Client {
     /// The bytes, if they are what Meta and the delivery promised.
     pub(super) async fn fetch(
         &self,
+        files: &Downloads,
         token: &SecretString,
         phone_number_id: &str,
         attachment: &Attachment,
         max: u64,
     ) -> Result<File, SendError> {
         // An address may have gone by the time it is used; its successor is asked for once.
-        match self.fetch_once(token, phone_number_id, attachment, max).await {
-            Err(Fetch::AddressGone) => {
-                self.fetch_once(token, phone_number_id, attachment, max).await.map_err(Fetch::error)
-            }
-            other => other.map_err(Fetch::error),
+        let once = || self.fetch_once(files, token, phone_number_id, attachment, max);
+        match once().await {
+            Err(NoFile::Missing) => once().await.map_err(NoFile::error),
+            other => other.map_err(NoFile::error),
         }
     }
 
     async fn fetch_once(
         &self,
+        files: &Downloads,
         token: &SecretString,
         phone_number_id: &str,
         attachment: &Attachment,
         max: u64,
-    ) -> Result<File, Fetch> {
+    ) -> Result<File, NoFile> {
+        if attachment.reference.is_empty() {
+            return Err(rejected("WhatsApp did not say which one it is").into());
+        }
         let query = [("phone_number_id", phone_number_id)];
-        let media = self.get(&attachment.reference, token, &query).await.map_err(plain)?;
-        if media["file_size"].as_u64().is_some_and(|size| size > max) {
-            return Err(rejected("the file is larger than allowed"));
+        let media =
+            self.get(&attachment.reference, token, &query).await.map_err(|meaning| match plain(meaning) {
+                // Whatever Meta's words for it: another's file, or none any more.
+                SendError::Rejected { .. } => NoFile::Failed(NoFile::Missing.error()),
+                SendError::InDoubt { reason } => SendError::Transient { reason }.into(),
+                error => error.into(),
+            })?;
+        let announced = media["file_size"].as_u64();
+        if announced.is_some_and(|size| size > max) {
+            return Err(rejected(&format!("it has more than {} MB", max >> 20)).into());
         }
-        let url = text(&media, "url").and_then(|url| Url::parse(url).ok()).filter(|url| self.is_own(url));
-        let url = url.ok_or_else(|| rejected("the address of the file is not one of Meta's"))?;
-        let transient =
-            |error: reqwest::Error| SendError::Transient { reason: error.without_url().to_string() };
-        let request = self.http.get(url).bearer_auth(token.expose_secret());
-        let response = request.send().await.map_err(transient)?;
-        match response.status() {
-            status if status.is_success() => {}
-            StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Fetch::AddressGone),
-            status => return Err(SendError::Transient { reason: format!("HTTP {status}") }.into()),
+        let fetched = files.get(text(&media, "url").unwrap_or_default(), Some(token), max).await?;
+        if announced.is_some_and(|size| size != fetched.body.len() as u64) {
+            return Err(rejected("it is not as large as WhatsApp says").into());
         }
-        let bytes = limited(response, max).await?;
-        let digest = hex::encode(Sha256::digest(&bytes));
+        let digest = hex::encode(Sha256::digest(&fetched.body));
         let promised = [attachment.sha256.clone(), text(&media, "sha256").and_then(hex_digest)];
         if promised.into_iter().flatten().any(|promised| promised != digest) {
-            return Err(rejected("the file is not the one whose SHA-256 was announced"));
+            return Err(rejected("it is not the one whose SHA-256 was announced").into());
         }
-        Ok(File { bytes, media_type: media_type(&media) })
+        Ok(File { bytes: fetched.body, media_type: text(&media, "mime_type").map(str::to_owned) })
     }
-}
-
-fn media_type(media: &Value) -> Option<String> {
-    text(media, "mime_type").map(str::to_owned)
-}
-
-enum Fetch {
-    AddressGone,
-    Failed(SendError),
-}
-
-impl Fetch {
-    fn error(self) -> SendError {
-        match self {
-            Self::AddressGone => SendError::Rejected { reason: "the file is not there any more".to_owned() },
-            Self::Failed(error) => error,
-        }
-    }
-}
-
-impl From<SendError> for Fetch {
-    fn from(error: SendError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-fn rejected(reason: &str) -> Fetch {
-    SendError::Rejected { reason: reason.to_owned() }.into()
 }
 
 #[cfg(test)]

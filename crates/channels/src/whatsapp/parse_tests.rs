@@ -73,15 +73,18 @@ fn every_type_says_something_or_is_ignored_with_a_reason() {
         let mut message = json!({"from": "49", "id": "wamid.1", "timestamp": "1", "type": kind});
         message[kind] = body;
         match one(messages(&message)) {
-            Event::Message { message, .. } => message.text,
+            Event::Message { message, .. } => message.body(),
             Event::Ignored(reason) => reason.to_owned(),
             other => panic!("{other:?}"),
         }
     };
     let image = json!({"id": "M1", "mime_type": "image/jpeg", "sha256": "x", "caption": "look"});
-    assert_eq!(said("image", image), "look\n[attached image that you cannot open]");
+    assert_eq!(said("image", image), "look\n[picture]");
     let document = json!({"id": "M1", "mime_type": "application/pdf", "filename": "a.pdf"});
-    assert_eq!(said("document", document), "[attached document that you cannot open: a.pdf]");
+    assert_eq!(said("document", document), "[file: a.pdf]");
+    let voice = json!({"id": "M1", "mime_type": "audio/ogg; codecs=opus", "voice": true});
+    assert_eq!(said("audio", voice), "[recording]");
+    assert_eq!(said("image", json!({})), "[picture]");
     let button = json!({"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}});
     assert_eq!(said("interactive", button), "Yes");
     assert_eq!(said("interactive", json!({})), "ignored_incomplete");

@@ -45,20 +45,23 @@ fn chosen(body: &Value) -> Option<&str> {
 }
 
 fn file(kind: &str, body: &Value) -> (String, Vec<Attachment>) {
-    let name = text(body, "filename").map(|name| truncate(name, 200));
-    let media_type = text(body, "mime_type").map(str::to_owned);
-    let attachment = id(body, "id").map(|media_id| Attachment {
-        reference: media_id.to_owned(),
-        media_type,
-        name: name.map(str::to_owned),
+    let media_type = text(body, "mime_type").or(match kind {
+        "image" => Some("image/jpeg"),
+        "sticker" => Some("image/webp"),
+        "audio" => Some("audio/ogg"),
+        "video" => Some("video/mp4"),
+        _ => None,
+    });
+    let attachment = Attachment {
+        // Without an id there is a file that cannot be fetched, and that is said.
+        reference: id(body, "id").unwrap_or_default().to_owned(),
+        media_type: media_type.map(str::to_owned),
+        name: text(body, "filename").map(|name| truncate(name, 200).to_owned()),
         size: None,
         sha256: text(body, "sha256").and_then(super::media::hex_digest),
-    });
-    let mut words = text(body, "caption").map_or_else(String::new, |caption| format!("{caption}\n"));
-    // An employee that cannot see a file must know that there is one.
-    let named = name.map_or_else(String::new, |name| format!(": {name}"));
-    words.extend(["[attached ", kind, " that you cannot open", &named, "]"]);
-    (truncate(&words, TEXT_MAX).to_owned(), attachment.into_iter().collect())
+    };
+    let words = text(body, "caption").unwrap_or_default();
+    (truncate(words, TEXT_MAX).to_owned(), vec![attachment])
 }
 
 fn location(body: &Value) -> String {

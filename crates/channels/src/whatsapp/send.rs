@@ -24,7 +24,8 @@ const NUMBER: Rate = Rate { every: Duration::from_millis(14), burst: 10 };
 const PAIR: Rate = Rate { every: Duration::from_secs(6), burst: 3 };
 
 /// Reports come within seconds; after an outage of ours Meta repeats them with growing pauses.
-const DOUBT: Doubt = Doubt { within: Duration::from_mins(10), look: Duration::from_secs(20) };
+/// How often to look whether a report has come.
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long a reply waits before it is looked whether the person has written. Their message makes it due at once.
 const WAIT_FOR_PERSON: Duration = Duration::from_hours(1);
@@ -35,6 +36,8 @@ const TEMPLATE_PART: u16 = 30_000;
 pub(super) struct Errand<'a> {
     pub client: &'a Client,
     pub pace: &'a Pace,
+    /// Reports that come at all come within this time.
+    pub report_within: Duration,
     pub token: &'a SecretString,
     pub number: &'a WhatsAppSnapshot,
     pub reply: &'a Reply<'a>,
@@ -52,7 +55,8 @@ impl Errand<'_> {
             let message = json!({ "type": "text", "text": { "body": texts[index], "preview_url": false } });
             Box::pin(async move { self.post(part, message).await }) as _
         };
-        let sent = parts::send(ledger, texts.len(), DOUBT, &|| self.may_leave(), &send_part).await;
+        let doubt = Doubt { within: self.report_within, look: LOOK };
+        let sent = parts::send(ledger, texts.len(), doubt, &|| self.may_leave(), &send_part).await;
         match sent {
             Err(Failure { error: SendError::Rejected { reason }, .. }) if reason == WINDOW_CLOSED => {
                 self.outside_window(ledger).await

@@ -44,7 +44,7 @@ impl Arrival {
             event_id: storable(&message.event_id),
             message_id: storable(&message.message_id),
             author_id: storable(&message.author_id),
-            body: storable(&message.text),
+            body: storable(&message.body()),
             payload: (!message.raw.is_empty()).then(|| message.raw.clone()),
         }
     }

@@ -3,6 +3,7 @@
 
 mod dedicated;
 mod delivery;
+mod files;
 mod isolation;
 mod media;
 mod messages;

@@ -5,10 +5,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::arguments::{Arguments, Content, Refusal, channel, is_true, number, string, thread_ts};
-use super::limits;
 use super::server::{rate_limited, refused};
 use super::state::{Ephemeral, Inner, Message, State, Workspace, next_ts};
-use super::{status, stream};
+use super::{files, limits, status, stream};
 
 const PAGE_MAX: usize = 1000;
 
@@ -46,6 +45,7 @@ fn answer(
         "chat.stopStream" => stream::stop(state, workspace, arguments),
         "assistant.threads.setStatus" => status::of_thread(state, workspace, arguments),
         "agents.sessions.setStatus" => status::of_session(state, workspace, arguments),
+        "files.info" => files::info(state, workspace, string(arguments, "file").unwrap_or_default()),
         "conversations.replies" => replies(state, workspace, arguments),
         _ => Err("unknown_method"),
     }

@@ -6,6 +6,7 @@
 mod app;
 mod arguments;
 mod fault;
+mod files;
 mod limits;
 mod methods;
 mod page;
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 
 pub use app::{App, SignedRequest, seconds_now};
 pub use fault::Fault;
+pub use files::SharedFile;
 pub use state::{Ephemeral, Message, Workspace};
 pub use stream::Phase;
 
@@ -43,6 +45,7 @@ impl SlackDouble {
     /// Starts one on a bound port.
     pub fn serve(listener: TcpListener) -> Self {
         let (origin, state) = (serving::origin(&listener), Arc::new(State::default()));
+        state.lock().origin.clone_from(&origin);
         let serving = Serving::start(listener, server::router(Arc::clone(&state)));
         Self { origin, state, _serving: serving }
     }
@@ -66,6 +69,24 @@ impl SlackDouble {
         let mut state = self.state.lock();
         for workspace in state.workspaces.iter_mut().filter(|workspace| workspace.team_id == team_id) {
             token.clone_into(&mut workspace.bot_token);
+        }
+    }
+
+    /// A file that somebody attached. Returns its entry in an event's `files`.
+    pub fn share(&self, file: SharedFile) -> serde_json::Value {
+        let mut state = self.state.lock();
+        let id = format!("F{}", state.files.len() + 1);
+        let described = files::described(&state.origin, &id, &file);
+        state.files.insert(id, file);
+        described
+    }
+
+    /// Gives or takes the scope files:read.
+    pub fn let_read_files(&self, team_id: &str, reads_files: bool) {
+        for workspace in
+            self.state.lock().workspaces.iter_mut().filter(|workspace| workspace.team_id == team_id)
+        {
+            workspace.reads_files = reads_files;
         }
     }
 

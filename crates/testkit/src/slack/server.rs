@@ -14,11 +14,12 @@ use serde_json::json;
 use super::arguments::Arguments;
 use super::fault::Fault;
 use super::state::{State, Workspace};
-use super::{methods, page};
+use super::{files, methods, page};
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/api/{method}", get(call).post(call))
+        .route("/files-pri/{id}/download/{name}", get(files::download))
         .route("/_control/messages", get(messages))
         .route("/", get(show))
         .with_state(state)

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::arguments::Content;
 use super::fault::Fault;
+use super::files::SharedFile;
 use super::stream::Phase;
 
 /// A thread's workspace, channel and root.
@@ -24,6 +25,8 @@ pub struct Workspace {
     pub bot_id: String,
     /// Where the bot is a member.
     pub channels: BTreeSet<String>,
+    /// Whether the app has the scope files:read.
+    pub reads_files: bool,
     /// What the token may do.
     pub scopes: BTreeSet<String>,
     /// Whether the app is an agent, with sessions, as all new apps are.
@@ -40,6 +43,7 @@ impl Workspace {
             bot_user_id: format!("UBOT{team_id}"),
             bot_id: format!("BBOT{team_id}"),
             channels: ["C1", "C2", "D1"].map(str::to_owned).into(),
+            reads_files: true,
             scopes: SCOPES.map(str::to_owned).into(),
             is_agent: true,
         }
@@ -128,6 +132,9 @@ pub(super) struct Inner {
     pub messages: Vec<Message>,
     pub calls: Vec<String>,
     pub faults: HashMap<String, VecDeque<Fault>>,
+    pub files: HashMap<String, SharedFile>,
+    /// Where the double itself is.
+    pub origin: String,
     pub limit_rate: bool,
     pub last_post: HashMap<(String, String), Instant>,
     /// When a workspace has called a method within the last minute.

@@ -9,6 +9,8 @@ use super::state::{Bot, Inner, SentText, Webhook};
 use crate::slack::seconds_now;
 
 const TEXT_MAX: usize = 4_096;
+/// Larger files are not for bots.
+const FILE_MAX: usize = 20 << 20;
 
 /// The `error_code` and the `description`, with what goes into `parameters`.
 pub(super) struct Refusal(pub u16, pub String, pub Value);
@@ -148,6 +150,9 @@ fn too_fast(state: &mut Inner, bot: &Bot, chat_id: i64) -> Option<u64> {
 fn get_file(state: &Inner, arguments: &Map<String, Value>) -> Answer {
     let id = arguments.get("file_id").and_then(Value::as_str).unwrap_or_default();
     let bytes = state.files.get(id).ok_or_else(|| bad("invalid file_id"))?;
+    if bytes.len() > FILE_MAX {
+        return Err(bad("file is too big"));
+    }
     Ok(
         json!({ "file_id": id, "file_unique_id": id, "file_size": bytes.len(), "file_path": format!("documents/{id}") }),
     )

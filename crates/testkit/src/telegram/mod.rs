@@ -81,16 +81,31 @@ impl TelegramDouble {
 
     /// A text of a person in their private chat with a bot, as an update. A bot without a webhook gets it when it asks.
     pub fn message(&self, username: &str, person: i64, text: &str) -> Value {
-        self.update(username, &json!({ "id": person, "type": "private" }), person, text)
+        self.said(username, person, &json!({ "text": text }))
+    }
+
+    /// A message with other fields than a text, such as `photo` and `caption`, in the same chat.
+    pub fn said(&self, username: &str, person: i64, said: &Value) -> Value {
+        self.update(username, &json!({ "id": person, "type": "private" }), person, said)
+    }
+
+    /// The `photo` of a message: a file in two sizes, of which the double has the larger.
+    pub fn photo(&self, bytes: &[u8]) -> Value {
+        let id = self.add_file(bytes);
+        json!([
+            { "file_id": format!("{id}_small"), "file_unique_id": "s", "width": 90, "height": 90 },
+            { "file_id": id, "file_unique_id": "l", "width": 800, "height": 800, "file_size": bytes.len() },
+        ])
     }
 
     /// A text in a group.
     pub fn group_message(&self, username: &str, group: i64, person: i64, text: &str) -> Value {
-        self.update(username, &json!({ "id": group, "type": "supergroup", "title": "Group" }), person, text)
+        let chat = json!({ "id": group, "type": "supergroup", "title": "Group" });
+        self.update(username, &chat, person, &json!({ "text": text }))
     }
 
-    fn update(&self, username: &str, chat: &Value, person: i64, text: &str) -> Value {
-        self.state.lock().update(username, chat, person, text)
+    fn update(&self, username: &str, chat: &Value, person: i64, said: &Value) -> Value {
+        self.state.lock().update(username, chat, person, said)
     }
 
     /// Waits until so many messages were sent.

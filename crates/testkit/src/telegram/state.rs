@@ -81,12 +81,16 @@ impl Inner {
         id
     }
 
-    pub(super) fn update(&mut self, username: &str, chat: &Value, person: i64, text: &str) -> Value {
+    /// A message with these fields beside those that every message has.
+    pub(super) fn update(&mut self, username: &str, chat: &Value, person: i64, said: &Value) -> Value {
         let (update_id, message_id) = (self.next_id(), self.next_id());
-        let update = json!({ "update_id": update_id, "message": {
-            "message_id": message_id, "date": seconds_now(), "chat": chat, "text": text,
+        let mut update = json!({ "update_id": update_id, "message": {
+            "message_id": message_id, "date": seconds_now(), "chat": chat,
             "from": { "id": person, "is_bot": false, "first_name": "Ada", "language_code": "en" },
         }});
+        for (field, value) in said.as_object().into_iter().flatten() {
+            update["message"][field] = value.clone();
+        }
         let chats = self.chats.entry(username.to_owned()).or_default();
         chats.extend(chat["id"].as_i64());
         if !self.webhooks.contains_key(username) {

@@ -47,6 +47,19 @@ impl MetaApp {
         self.change("messages", json!({ "contacts": [contact], "messages": [message] }))
     }
 
+    /// A file of a person. `kind` is Meta's word for it, such as `image`; what is in `body` beside the id is the file's.
+    pub fn file(&self, user_id: &str, phone: &str, kind: &str, id: &str, body: &Value) -> Value {
+        let mut change = self.message_change(user_id, phone, "");
+        let message = &mut change["value"]["messages"][0];
+        message["type"] = json!(kind);
+        message[kind] = body.clone();
+        message[kind]["id"] = json!(id);
+        if let Some(fields) = message.as_object_mut() {
+            fields.remove("text");
+        }
+        self.delivery(&[change])
+    }
+
     /// A report, as `WhatsAppDouble::report` makes it.
     pub fn status(&self, report: &Value) -> Value {
         self.delivery(&[self.change("messages", json!({ "statuses": [report] }))])

@@ -62,6 +62,11 @@ impl WhatsAppDouble {
         self.state.lock().add_media(media)
     }
 
+    /// As after seven days.
+    pub fn expire_media(&self, id: &str) {
+        self.state.lock().media.remove(id);
+    }
+
     /// Calls that come too fast are refused, as by Meta; without it tests need not wait.
     pub fn limit_rate(&self, every: Duration, burst: u32) {
         self.state.lock().pair_rate = Some((every, burst));

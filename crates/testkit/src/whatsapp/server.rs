@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::messages::{self, Refusal};
-use super::state::{Number, State};
+use super::state::{Media, Number, State};
 use crate::fault::CallFault;
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -114,6 +114,9 @@ async fn file(Extract(state): Extract<Arc<State>>, Path(id): Path<String>, heade
         return refused(code, message);
     }
     match state.lock().media.get(&id) {
+        Some(Media { redirect: Some(to), .. }) => {
+            (StatusCode::FOUND, [(header::LOCATION, to.clone())]).into_response()
+        }
         Some(media) => {
             ([(header::CONTENT_TYPE, media.mime_type.clone())], media.bytes.clone()).into_response()
         }

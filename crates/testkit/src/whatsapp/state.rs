@@ -57,6 +57,23 @@ pub struct Media {
     pub file_size: Option<u64>,
     /// The address that is told; one of the double when absent.
     pub url: Option<String>,
+    /// Where the double's address leads on to, in place of the bytes.
+    pub redirect: Option<String>,
+}
+
+impl Media {
+    /// An honest one.
+    pub fn new(phone_number_id: &str, mime_type: &str, bytes: &[u8]) -> Self {
+        Self {
+            phone_number_id: phone_number_id.to_owned(),
+            bytes: bytes.to_vec(),
+            mime_type: mime_type.to_owned(),
+            sha256: None,
+            file_size: None,
+            url: None,
+            redirect: None,
+        }
+    }
 }
 
 pub(super) struct State {

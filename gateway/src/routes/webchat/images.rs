@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use konstruct_media::{Picture, clean};
+use konstruct_media::clean;
 use konstruct_store::NewPicture;
 use serde_json::json;
 use uuid::Uuid;
@@ -27,7 +27,8 @@ pub(crate) async fn upload(
 ) -> Result<Response, Refusal> {
     let visitor = Visitor::of(&app, &public_id, &headers, address).await?;
     let place = app.media.as_ref().ok_or(Refusal::NoPictures)?;
-    let picture = rewritten(&app, body::read(body)?).await?;
+    let body = body::read(body)?;
+    let picture = app.decoders.run(move || clean(&body)).await.map_err(Refusal::Picture)?;
     let (tenant, id) = (visitor.connection.tenant, Uuid::new_v4());
     let row = NewPicture {
         id,
@@ -48,11 +49,4 @@ pub(crate) async fn upload(
         Refusal::Unavailable
     })?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))).into_response())
-}
-
-/// A few at one time: each takes a core and up to a quarter of a gigabyte.
-async fn rewritten(app: &App, bytes: axum::body::Bytes) -> Result<Picture, Refusal> {
-    let _permit = app.decoders.acquire().await.map_err(|_| Refusal::Unavailable)?;
-    let cleaned = tokio::task::spawn_blocking(move || clean(&bytes)).await;
-    cleaned.map_err(|_| Refusal::Picture(konstruct_media::Refused::Damaged))?.map_err(Refusal::Picture)
 }

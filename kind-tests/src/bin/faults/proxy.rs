@@ -121,7 +121,9 @@ impl Proxy {
 async fn serve(stream: TcpStream, state: Arc<State>) {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
         let state = Arc::clone(&state);
-        async move { state.pass(request.map(Body::new)).await }
+        // A task of its own goes on when the operator is killed: what the API server was asked is written down.
+        let passing = tokio::spawn(async move { state.pass(request.map(Body::new)).await });
+        async move { passing.await.unwrap_or(Err(Closed)) }
     });
     // An error here is a connection that one of the two sides has ended, which is what the faults do.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

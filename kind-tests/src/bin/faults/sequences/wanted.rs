@@ -244,11 +244,13 @@ impl<'a> Writer<'a> {
         let annotations = object.as_object_mut().and_then(|fields| fields.remove("annotations"));
         object["metadata"] = json!({"name": name, "annotations": annotations.unwrap_or_default()});
         let params = PatchParams::apply("konstruct-e2e").force();
-        // What is being deleted makes room first, as it does for a user who sees the error and tries again.
+        // What is being deleted makes room first, and so does a quota that is being counted, as they do for a user who sees
+        // the error and tries again.
         let begun = std::time::Instant::now();
         loop {
             match api.patch(name, &params, &Patch::Apply(&object)).await {
                 Ok(applied) if applied.metadata.deletion_timestamp.is_none() => return Ok(()),
+                Err(kube::Error::Api(status)) if status.is_conflict() => {}
                 Err(error) => return Err(error).with_context(|| format!("applying {kind:?} {name}")),
                 Ok(_) => {}
             }

@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use konstruct_domain::TenantId;
 
-/// Sends at the same time for one tenant. Order within a conversation is the store's business.
+/// Work of one kind at the same time for one tenant. Order within a conversation is the store's business.
 const LANES_MAX: usize = 4;
 
 /// Counts lanes and wake-ups, so that a wake-up that arrives while a lane finds nothing is not lost.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(crate) struct Lanes {
     tenants: Mutex<HashMap<TenantId, Lane>>,
 }
 
@@ -22,7 +22,7 @@ struct Lane {
 
 impl Lanes {
     /// Counts a wake-up. `Some` when another lane should start, with the number of this wake-up.
-    pub(super) fn open(&self, tenant: TenantId) -> Option<u64> {
+    pub(crate) fn open(&self, tenant: TenantId) -> Option<u64> {
         let mut tenants = self.lock();
         let lane = tenants.entry(tenant).or_default();
         lane.wakes += 1;
@@ -34,7 +34,7 @@ impl Lanes {
     }
 
     /// A lane has found nothing since the wake-up `seen`. `None` when it may end; else a newer wake-up to look after.
-    pub(super) fn close(&self, tenant: TenantId, seen: u64) -> Option<u64> {
+    pub(crate) fn close(&self, tenant: TenantId, seen: u64) -> Option<u64> {
         let mut tenants = self.lock();
         let lane = tenants.get_mut(&tenant)?;
         if lane.wakes > seen {
