@@ -86,6 +86,7 @@ async fn reload(app: Arc<App>) {
 
 /// Makes up for other signals that were lost.
 async fn sweep(app: Arc<App>) {
+    app.registry.loaded().await;
     let mut ticks = every(SWEEP);
     loop {
         ticks.tick().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use konstruct_domain::{ConnectionName, TenantId};
+use tokio::sync::SetOnce;
 
 use crate::connection::Connection;
 
@@ -13,6 +14,7 @@ use crate::connection::Connection;
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     routes: ArcSwapOption<Routes>,
+    loaded: SetOnce<()>,
 }
 
 /// Whose an account is, among the connections that use the platform's shared app.
@@ -40,6 +42,13 @@ impl Registry {
 
     pub(crate) fn replace(&self, by_tenant: HashMap<TenantId, Vec<Arc<Connection>>>) {
         self.routes.store(Some(Arc::new(Routes::new(by_tenant))));
+        // Each time after the first it is set already.
+        let _ = self.loaded.set(());
+    }
+
+    /// Waits for the first load.
+    pub(crate) async fn loaded(&self) {
+        self.loaded.wait().await;
     }
 }
 

@@ -77,7 +77,8 @@ impl Files {
     async fn drain(self, tenant: TenantId, mut seen: u64) {
         let Inner { parts, lanes, fetches } = &*self.0;
         loop {
-            while !parts.shutdown.is_cancelled() {
+            // Before the configuration is loaded a try would be lost for nothing; the first sweep comes after it.
+            while !parts.shutdown.is_cancelled() && parts.registry.routes().is_some() {
                 // For each file anew, so that tenants take turns.
                 let Ok(_permit) = fetches.acquire().await else { return };
                 match parts.store.claim_file(tenant, fetch::LEASE).await {

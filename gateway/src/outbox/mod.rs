@@ -66,7 +66,8 @@ impl Outbox {
     async fn drain(self, tenant: TenantId, mut seen: u64) {
         let inner = &self.0;
         loop {
-            while !inner.shutdown.is_cancelled() {
+            // Before the configuration is loaded a try would be lost for nothing; the first sweep comes after it.
+            while !inner.shutdown.is_cancelled() && inner.registry.routes().is_some() {
                 // For each reply anew: tenants with a backlog take turns with those that have little to send.
                 let Ok(_permit) = inner.sends.acquire().await else { return };
                 match inner.store.claim_outbox(tenant, &inner.owner).await {
