@@ -139,7 +139,7 @@ async fn an_object_that_no_operator_has_looked_at_is_not_ready() -> Result<()> {
     let watched = WatchParams::default().fields("metadata.name=unseen").timeout(60);
     let mut events = api.watch(&watched, "0").await?.boxed();
     let provider = "apiVersion: konstruct.dev/v1alpha1\nkind: LLMProvider\nmetadata: {name: unseen}\n\
-                    spec: {scripted: {rules: [{reply: Hello}]}}\n";
+                    spec: {models: [m], scripted: {rules: [{reply: Hello}]}}\n";
     kubectl::with_input(&["create", "--namespace", namespace, "-f", "-"], provider).await?;
     let made = loop {
         let event = events.try_next().await?.context("the watch ended before the object was made")?;

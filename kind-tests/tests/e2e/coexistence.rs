@@ -62,6 +62,11 @@ async fn wanted(cluster: &Cluster, tenant: &TestTenant<'_>) -> Result<Vec<Dynami
         object.metadata.resource_version = None;
         if let Some(managers) = &mut object.metadata.managed_fields {
             managers.retain(|manager| manager.subresource.as_deref() != Some("status"));
+            // Who owns what counts; when they said so last, the API server notes now and then for an apply of nothing new.
+            for manager in managers.iter_mut() {
+                manager.time = None;
+            }
+            managers.sort_by(|one, other| one.manager.cmp(&other.manager));
         }
         // The Deployment controller counts its own roll-outs here.
         if let Some(annotations) = &mut object.metadata.annotations {
