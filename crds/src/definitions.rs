@@ -7,6 +7,9 @@ use kube::CustomResourceExt as _;
 
 use crate::{Agent, ChannelConnection, ConditionStatus, ConditionType, LLMProvider, Plan, Reason, Tenant};
 
+/// When the state of an object that nobody has looked at began.
+const UNSEEN_SINCE: &str = "1970-01-01T00:00:00Z";
+
 /// A definition that could not be printed.
 #[derive(Debug, thiserror::Error)]
 #[error("could not print the definition {name} as YAML")]
@@ -25,6 +28,8 @@ pub fn all() -> Vec<CustomResourceDefinition> {
 /// One definition as YAML.
 pub fn to_yaml(crd: &CustomResourceDefinition) -> Result<String, UnprintableDefinition> {
     serde_yaml::to_string(crd)
+        // Readers of YAML 1.1 take it for a date where it has no quotes.
+        .map(|text| text.replace(UNSEEN_SINCE, &format!("'{UNSEEN_SINCE}'")))
         .map_err(|source| UnprintableDefinition { name: crd.spec.names.plural.clone(), source })
 }
 
@@ -67,7 +72,7 @@ fn begin_unready(schema: &mut JSONSchemaProps) {
         "reason": Reason::Pending.as_str(),
         "message": "the operator has not looked at the object yet",
         "observedGeneration": 0,
-        "lastTransitionTime": "1970-01-01T00:00:00Z",
+        "lastTransitionTime": UNSEEN_SINCE,
     }]});
     let status = schema.properties.as_mut().and_then(|properties| properties.get_mut("status"));
     if let Some(status) = status {
