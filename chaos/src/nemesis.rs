@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use konstruct_testkit::fault::CallFault;
-use konstruct_testkit::slack::Fault;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::time::sleep;
@@ -171,26 +170,20 @@ impl Nemesis {
 
     fn disturb_a_channel(&mut self) {
         let platforms = &self.world.platforms;
-        let fault = match self.random.random_range(0..5) {
-            0 => CallFault::RateLimited { seconds: 1 },
-            1 => CallFault::Status(503),
-            2 => CallFault::Hang,
-            _ => CallFault::AcceptThenDrop,
-        };
         match self.done.channels % 3 {
-            0 => platforms.slack.inject("chat.postMessage", [of_slack(&fault)]),
-            1 => platforms.whatsapp.inject("messages", [fault]),
-            _ => platforms.telegram.inject("sendMessage", [fault]),
+            0 => platforms.slack.inject("chat.postMessage", [fault(&mut self.random)]),
+            1 => platforms.whatsapp.inject("messages", [fault(&mut self.random)]),
+            _ => platforms.telegram.inject("sendMessage", [fault(&mut self.random)]),
         }
         self.done.channels += 1;
     }
 }
 
-fn of_slack(fault: &CallFault) -> Fault {
-    match fault {
-        CallFault::RateLimited { seconds } => Fault::RateLimited { seconds: *seconds },
-        CallFault::Status(status) => Fault::Status(*status),
-        CallFault::Hang => Fault::Hang,
-        CallFault::AcceptThenDrop | CallFault::Error(_) => Fault::AcceptThenDrop,
+fn fault<E>(random: &mut StdRng) -> CallFault<E> {
+    match random.random_range(0..5) {
+        0 => CallFault::RateLimited { seconds: 1 },
+        1 => CallFault::Status(503),
+        2 => CallFault::Hang,
+        _ => CallFault::AcceptThenDrop,
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Result;
 use rand::RngExt;
 use rand::rngs::StdRng;
+use reqwest::RequestBuilder;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -18,6 +19,9 @@ use crate::telegram::{self, Chat};
 use crate::webchat::Visitor;
 use crate::whatsapp::{self, Contact};
 use crate::world::{TENANTS, World};
+
+const TRIES: usize = 60;
+const PAUSE: Duration = Duration::from_millis(700);
 
 pub(crate) enum Person {
     Slack(Thread),
@@ -81,6 +85,17 @@ pub(crate) async fn write(world: &Arc<World>, args: &Args, random: &mut StdRng) 
         }
     }
     written
+}
+
+/// As platforms do that repeat for days, which a run does not last. When there was a 2xx.
+pub(crate) async fn until_accepted(request: impl Fn() -> RequestBuilder) -> Option<SystemTime> {
+    for _ in 0..TRIES {
+        if request().send().await.is_ok_and(|response| response.status().is_success()) {
+            return Some(SystemTime::now());
+        }
+        sleep(PAUSE).await;
+    }
+    None
 }
 
 async fn converse(

@@ -9,11 +9,11 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::check::{Place, Reply, Token};
+use crate::people::until_accepted;
 use crate::world::World;
 
-/// Meta repeats for days; a run is not so long.
-const TRIES: usize = 60;
-const PAUSE: Duration = Duration::from_millis(700);
+/// How often it is looked what there is to report.
+const LOOK: Duration = Duration::from_millis(700);
 /// Share of the deliveries that come twice.
 const TWICE: f64 = 0.05;
 
@@ -43,16 +43,11 @@ impl Contact {
 async fn deliver(world: &World, app: &MetaApp, body: &Value) -> Option<SystemTime> {
     let signed = app.sign(body);
     let url = format!("{}/whatsapp/events", world.gateway_url);
-    for _ in 0..TRIES {
+    until_accepted(|| {
         let request = world.http.post(&url).header("content-type", "application/json");
-        let request =
-            request.header("x-hub-signature-256", signed.signature.clone()).body(signed.body.clone());
-        if request.send().await.is_ok_and(|response| response.status().is_success()) {
-            return Some(SystemTime::now());
-        }
-        sleep(PAUSE).await;
-    }
-    None
+        request.header("x-hub-signature-256", &signed.signature).body(signed.body.clone())
+    })
+    .await
 }
 
 /// Reports on each message that was sent, for as long as it is polled.
@@ -69,7 +64,7 @@ pub(crate) async fn report(world: Arc<World>) {
             }
         }
         reported = sent.len();
-        sleep(PAUSE).await;
+        sleep(LOOK).await;
     }
 }
 

@@ -11,6 +11,7 @@ mod background;
 mod body;
 mod connection;
 mod credentials;
+mod dispatch;
 mod error;
 mod events;
 mod files;

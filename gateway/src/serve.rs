@@ -20,15 +20,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::credentials::Credentials;
-use crate::files::{Decoders, Files};
+use crate::files::{Decoders, Fetcher, Files};
 use crate::manners::{Allowances, Told};
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, SENDS_MAX, Sender};
 use crate::partials::Partials;
 use crate::registry::Registry;
 use crate::reloader::Reloader;
 use crate::streams::Followed;
 use crate::wakes::Wakes;
-use crate::{Error, background, files, routes};
+use crate::{Error, background, routes};
 
 /// How long unfinished requests and sends may take after the wish to stop. What is not finished then is in doubt, and
 /// the next gateway asks the platform.
@@ -71,15 +71,15 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         config.public_url.as_deref(),
     );
     let tasks = TaskTracker::new();
-    let outbox = Outbox::new(
-        config.store.clone(),
-        Arc::clone(&registry),
-        adapters.clone(),
-        credentials.clone(),
-        config.owner.clone(),
-        tasks.clone(),
-        shutdown.clone(),
-    );
+    let sender = Sender {
+        store: config.store.clone(),
+        registry: Arc::clone(&registry),
+        adapters: adapters.clone(),
+        credentials: credentials.clone(),
+        owner: config.owner.clone(),
+        tasks: tasks.clone(),
+    };
+    let outbox = Outbox::new(sender, SENDS_MAX, Arc::clone(&registry), tasks.clone(), shutdown.clone());
     let reloader = Reloader::new(
         config.store.clone(),
         config.bus.clone(),
@@ -88,16 +88,15 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         config.readiness.check("configuration"),
     );
     let decoders = Decoders::default();
-    let files = Files::new(files::Parts {
+    let fetcher = Fetcher {
         store: config.store.clone(),
         bus: config.bus.clone(),
         registry: Arc::clone(&registry),
         adapters: adapters.clone(),
         place: config.media.clone(),
         decoders: decoders.clone(),
-        tasks: tasks.clone(),
-        shutdown: shutdown.clone(),
-    });
+    };
+    let files = Files::new(fetcher, tasks.clone(), shutdown.clone());
     let app = Arc::new(App {
         store: config.store,
         limiter: Limiter::new(config.bus.clone()),

@@ -121,6 +121,28 @@ impl From<SendError> for NoFile {
     }
 }
 
+/// How large the platform says that a file is, if it does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announced(Option<u64>);
+
+impl Announced {
+    /// What is announced as too large is not asked for.
+    pub(crate) fn new(size: Option<u64>, max: u64) -> Result<Self, SendError> {
+        if size.is_some_and(|size| size > max) {
+            return Err(rejected(&format!("it has more than {} MB", max >> 20)));
+        }
+        Ok(Self(size))
+    }
+
+    /// Whether the platform has kept its word.
+    pub(crate) fn check(self, fetched: &Fetched, platform: &str) -> Result<(), SendError> {
+        if self.0.is_some_and(|size| size != fetched.body.len() as u64) {
+            return Err(rejected(&format!("it is not as large as {platform} says")));
+        }
+        Ok(())
+    }
+}
+
 /// In the words of somebody who tells a person why a file cannot be looked at.
 pub(crate) fn rejected(reason: &str) -> SendError {
     SendError::Rejected { reason: reason.to_owned() }

@@ -2,15 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// What happens to one call.
+/// What happens to one call. `E` is how the platform names its errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallFault {
+pub enum CallFault<E = i64> {
     /// 429, with the platform's own error.
     RateLimited { seconds: u64 },
     /// This status with no readable body, and nothing done.
     Status(u16),
     /// The platform's own error with this code, and nothing done.
-    Error(i64),
+    Error(E),
     /// No answer, and nothing done.
     Hang,
     /// Done, but the connection breaks before the answer arrives.
@@ -18,15 +18,21 @@ pub enum CallFault {
 }
 
 /// What is to fail next, by method.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(HashMap<String, VecDeque<CallFault>>);
+#[derive(Debug)]
+pub(crate) struct Faults<E = i64>(HashMap<String, VecDeque<CallFault<E>>>);
 
-impl Faults {
-    pub(crate) fn inject(&mut self, method: &str, faults: impl IntoIterator<Item = CallFault>) {
+impl<E> Default for Faults<E> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<E> Faults<E> {
+    pub(crate) fn inject(&mut self, method: &str, faults: impl IntoIterator<Item = CallFault<E>>) {
         self.0.entry(method.to_owned()).or_default().extend(faults);
     }
 
-    pub(crate) fn next(&mut self, method: &str) -> Option<CallFault> {
+    pub(crate) fn next(&mut self, method: &str) -> Option<CallFault<E>> {
         self.0.get_mut(method)?.pop_front()
     }
 }

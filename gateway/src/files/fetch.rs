@@ -9,7 +9,7 @@ use konstruct_queue::Signal;
 use konstruct_store::{Error, KeptFile, WantedFile};
 use tokio::time::timeout;
 
-use super::Parts;
+use super::Fetcher;
 use super::policy::{self, Next};
 use crate::connection::Connection;
 use crate::metrics;
@@ -30,9 +30,9 @@ enum Failed {
     Place(#[from] konstruct_media::Error),
 }
 
-impl Parts {
+impl Fetcher {
     /// Returns after what time the file is due again, if it is.
-    pub(super) async fn handle(&self, tenant: TenantId, file: &WantedFile) -> Option<Duration> {
+    pub(super) async fn try_once(&self, tenant: TenantId, file: &WantedFile) -> Option<Duration> {
         let routes = self.registry.routes();
         let connection = routes.as_ref().and_then(|routes| routes.connection(tenant, &file.connection));
         let channel = connection.map_or("unknown", |connection| connection.channel());
@@ -40,7 +40,6 @@ impl Parts {
             match connection {
                 // Whoever began the last try did not live to see its end.
                 _ if file.tries > policy::TRIES_MAX => Err(rejected("it could not be taken in")),
-                None if routes.is_none() => Err(transient("the configuration is not loaded")),
                 None => Err(rejected("its channel is not connected any more")),
                 Some(connection) => self.take(connection, file).await,
             }

@@ -8,13 +8,13 @@ use konstruct_store::{Error, OutboxItem};
 use tokio::time::timeout;
 
 use super::ledger::StoredLedger;
-use super::{Inner, policy};
+use super::{Sender, policy};
 use crate::metrics;
 
 /// Less than the lease on the row: nobody else may have begun to send it.
 const TRY_TIMEOUT: Duration = Duration::from_secs(50);
 
-impl Inner {
+impl Sender {
     /// Returns after what time the reply is due again, if it is.
     pub(super) async fn deliver(&self, tenant: TenantId, item: &OutboxItem) -> Option<Duration> {
         let channel = self.channel(tenant, item);

@@ -197,8 +197,8 @@ impl Adapter for Slack {
         _message_id: &'a str,
     ) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
-            let token = account.secrets.require(SecretField::SlackBotToken)?;
-            self.client.show_status(token, thread(target)?).await
+            let (token, thread) = place(account, target)?;
+            self.client.show_status(token, thread).await
         })
     }
 
@@ -208,8 +208,8 @@ impl Adapter for Slack {
         target: &'a ReplyTarget,
     ) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
-            let token = account.secrets.require(SecretField::SlackBotToken)?;
-            self.client.clear_status(token, thread(target)?).await
+            let (token, thread) = place(account, target)?;
+            self.client.clear_status(token, thread).await
         })
     }
 
@@ -236,8 +236,8 @@ impl Adapter for Slack {
         target: &'a ReplyTarget,
     ) -> BoxFuture<'a, Result<(), SendError>> {
         Box::pin(async move {
-            let token = account.secrets.require(SecretField::SlackBotToken)?;
-            self.client.end_processing(token, thread(target)?).await
+            let (token, thread) = place(account, target)?;
+            self.client.end_processing(token, thread).await
         })
     }
 
@@ -256,6 +256,14 @@ impl Adapter for Slack {
             self.client.fetch(&self.files, token, attachment, max).await
         })
     }
+}
+
+/// Where something is to be shown, and as whom.
+fn place<'a>(
+    account: &Account<'a>,
+    target: &'a ReplyTarget,
+) -> Result<(&'a SecretString, Thread<'a>), SendError> {
+    Ok((account.secrets.require(SecretField::SlackBotToken)?, thread(target)?))
 }
 
 pub(super) fn thread(target: &ReplyTarget) -> Result<Thread<'_>, SendError> {

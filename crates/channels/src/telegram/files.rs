@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::api::Client;
-use crate::download::{Downloads, NoFile, rejected};
+use crate::download::{Announced, Downloads, NoFile, rejected};
 use crate::json::text;
 use crate::{File, SendError};
 
@@ -19,17 +19,12 @@ impl Client {
     ) -> Result<File, SendError> {
         let file = self.call("getFile", token, &json!({ "file_id": attachment.reference })).await;
         let file = file.map_err(SendError::from)?;
-        let announced = file["file_size"].as_u64();
-        if announced.is_some_and(|size| size > max) {
-            return Err(rejected(&format!("it has more than {} MB", max >> 20)));
-        }
+        let announced = Announced::new(file["file_size"].as_u64(), max)?;
         let path = text(&file, "file_path").filter(|path| is_path(path));
         let path = path.ok_or_else(|| rejected("Telegram names no place for it"))?;
         // A place is good for an hour, and was named just now.
         let fetched = files.get(&self.file_url(token, path), None, max).await.map_err(NoFile::error)?;
-        if announced.is_some_and(|size| size != fetched.body.len() as u64) {
-            return Err(rejected("it is not as large as Telegram says"));
-        }
+        announced.check(&fetched, "Telegram")?;
         Ok(File { bytes: fetched.body, media_type: attachment.media_type.clone() })
     }
 }

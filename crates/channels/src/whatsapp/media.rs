@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::adapter::plain;
 use super::api::Client;
-use crate::download::{Downloads, NoFile, rejected};
+use crate::download::{Announced, Downloads, NoFile, rejected};
 use crate::json::text;
 use crate::{File, SendError};
 
@@ -55,14 +55,9 @@ impl Client {
                 SendError::InDoubt { reason } => SendError::Transient { reason }.into(),
                 error => error.into(),
             })?;
-        let announced = media["file_size"].as_u64();
-        if announced.is_some_and(|size| size > max) {
-            return Err(rejected(&format!("it has more than {} MB", max >> 20)).into());
-        }
+        let announced = Announced::new(media["file_size"].as_u64(), max)?;
         let fetched = files.get(text(&media, "url").unwrap_or_default(), Some(token), max).await?;
-        if announced.is_some_and(|size| size != fetched.body.len() as u64) {
-            return Err(rejected("it is not as large as WhatsApp says").into());
-        }
+        announced.check(&fetched, "WhatsApp")?;
         let digest = hex::encode(Sha256::digest(&fetched.body));
         let promised = [attachment.sha256.clone(), text(&media, "sha256").and_then(hex_digest)];
         if promised.into_iter().flatten().any(|promised| promised != digest) {

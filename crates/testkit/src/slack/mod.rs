@@ -5,7 +5,6 @@
 
 mod app;
 mod arguments;
-mod fault;
 mod files;
 mod limits;
 mod methods;
@@ -20,13 +19,16 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use app::{App, SignedRequest, seconds_now};
-pub use fault::Fault;
 pub use files::SharedFile;
 pub use state::{Ephemeral, Message, Workspace};
 pub use stream::Phase;
 
+use crate::fault::CallFault;
 use crate::serving::{self, Serving};
 use state::State;
+
+/// Slack names its errors by words.
+pub type Fault = CallFault<&'static str>;
 
 /// Runs until the last clone is dropped.
 #[derive(Clone)]
@@ -147,7 +149,7 @@ impl SlackDouble {
 
     /// The next calls of a method fail, one fault each.
     pub fn inject(&self, method: &str, faults: impl IntoIterator<Item = Fault>) {
-        self.state.lock().faults.entry(method.to_owned()).or_default().extend(faults);
+        self.state.lock().faults.inject(method, faults);
     }
 
     /// Whether more than one message a second in a channel is answered with 429, as at Slack.

@@ -11,8 +11,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::Fault;
 use super::arguments::Arguments;
-use super::fault::Fault;
 use super::state::{State, Workspace};
 use super::{files, methods, page};
 
@@ -43,7 +43,7 @@ async fn call(
     let fault = {
         let mut state = state.lock();
         state.calls.push(method.clone());
-        state.faults.get_mut(&method).and_then(std::collections::VecDeque::pop_front)
+        state.faults.next(&method)
     };
     match fault {
         Some(Fault::RateLimited { seconds }) => return rate_limited(seconds),

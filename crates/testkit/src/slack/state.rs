@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::arguments::Content;
-use super::fault::Fault;
 use super::files::SharedFile;
 use super::stream::Phase;
+use crate::fault::Faults;
 
 /// A thread's workspace, channel and root.
 pub(super) type ThreadKey = (String, String, String);
@@ -131,7 +131,7 @@ pub(super) struct Inner {
     pub workspaces: Vec<Workspace>,
     pub messages: Vec<Message>,
     pub calls: Vec<String>,
-    pub faults: HashMap<String, VecDeque<Fault>>,
+    pub faults: Faults<&'static str>,
     pub files: HashMap<String, SharedFile>,
     /// Where the double itself is.
     pub origin: String,
