@@ -12,6 +12,8 @@ use konstruct_domain::{Kind, TenantId};
 use konstruct_store::{Store, Versioned};
 use tokio::sync::OnceCell;
 
+use crate::typing::Signs;
+
 /// One revision of a connection. A changed connection is a new value of this type, so what is cached in it is never
 /// older than its snapshot.
 #[derive(Debug)]
@@ -23,8 +25,7 @@ pub(crate) struct Connection {
     reported: Mutex<HashMap<Condition, bool>>,
     /// The platform gave notice of a restriction, which one message that gets through does not take back.
     pub warned: AtomicBool,
-    /// The platform does not let us show signs of typing: there is no use in asking for each message.
-    pub typing_refused: AtomicBool,
+    pub signs: Signs,
     secrets: OnceCell<Secrets>,
 }
 
@@ -36,7 +37,7 @@ impl Connection {
             snapshot: head.snapshot,
             reported: Mutex::default(),
             warned: AtomicBool::new(false),
-            typing_refused: AtomicBool::new(false),
+            signs: Signs::default(),
             secrets: OnceCell::new(),
         }
     }

@@ -30,6 +30,7 @@ struct Side<K> {
     written: HashMap<Key, Arc<K>>,
     /// The versions that our own writes made and the watch has not shown yet.
     own: HashMap<Key, Vec<u64>>,
+    /// Names, of what was only written so far too.
     by_namespace: HashMap<String, HashSet<String>>,
     by_uid: HashMap<String, Key>,
 }
@@ -57,8 +58,9 @@ impl<K: Cached> Cache<K> {
 
     /// The newest version known: the watch's or the answer to our last write.
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let seen = self.store.get(&reference(namespace, name));
+        // The lock comes first: what is forgotten as caught up with is then in the store.
         let mut side = self.lock();
+        let seen = self.store.get(&reference(namespace, name));
         let key = (namespace.to_owned(), name.to_owned());
         match side.written.get(&key) {
             Some(written) if seen.as_deref().is_none_or(|seen| version(seen) < version(&**written)) => {
@@ -80,11 +82,8 @@ impl<K: Cached> Cache<K> {
 
     /// All objects of one namespace.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let mut names: HashSet<String> =
+        let names: Vec<String> =
             self.lock().by_namespace.get(namespace).into_iter().flatten().cloned().collect();
-        names.extend(
-            self.lock().written.keys().filter(|(space, _)| space == namespace).map(|(_, name)| name.clone()),
-        );
         names.iter().filter_map(|name| self.get(namespace, name)).collect()
     }
 
@@ -98,6 +97,7 @@ impl<K: Cached> Cache<K> {
         let object = Arc::new(object);
         let mut side = self.lock();
         side.own.entry(key(&*object)).or_default().push(version(&*object));
+        side.index(&*object);
         side.written.insert(key(&*object), Arc::clone(&object));
         object
     }
@@ -112,7 +112,10 @@ impl<K: Cached> Cache<K> {
         writer.apply_watcher_event(event);
         let mut side = self.lock();
         match event {
-            Event::Apply(object) => side.index(object),
+            Event::Apply(object) => {
+                side.index(object);
+                side.caught_up(object);
+            }
             Event::Delete(object) => side.remove(object),
             Event::InitDone => {
                 // A list is complete: what it does not have is gone. A write that is newer than the list is
@@ -170,6 +173,14 @@ impl<K: Cached> Side<K> {
         is_own
     }
 
+    /// The watch shows what we wrote, or something newer.
+    fn caught_up(&mut self, object: &K) {
+        let key = key(object);
+        if self.written.get(&key).is_some_and(|written| version(&**written) <= version(object)) {
+            self.written.remove(&key);
+        }
+    }
+
     fn index(&mut self, object: &K) {
         let (namespace, name) = key(object);
         if let Some(uid) = object.uid() {
@@ -217,7 +228,7 @@ fn version<K: Cached>(object: &K) -> u64 {
 fn same<K: Cached>(one: &K, other: &K, ignore_status: bool) -> bool {
     match (serde_json::to_value(one), serde_json::to_value(other)) {
         (Ok(one), Ok(other)) => {
-            compare::content(&one, ignore_status) == compare::content(&other, ignore_status)
+            compare::content(one, ignore_status) == compare::content(other, ignore_status)
         }
         _ => false,
     }

@@ -80,8 +80,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// What a watch event says about an object besides its version: two events with the same content are one.
-pub fn content(object: &Value, ignore_status: bool) -> Value {
-    let mut content = object.clone();
+pub fn content(mut content: Value, ignore_status: bool) -> Value {
     if let (Value::Object(fields), true) = (&mut content, ignore_status) {
         fields.remove("status");
     }

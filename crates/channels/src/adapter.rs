@@ -155,10 +155,19 @@ pub struct Capabilities {
     pub buttons: bool,
     pub streaming: bool,
     pub files: bool,
-    /// After what time a sign of typing has to be renewed; `None` for a channel that shows none.
-    pub typing_lasts: Option<std::time::Duration>,
+    /// `None` for a channel that shows no sign of typing.
+    pub typing: Option<Typing>,
     /// For how long after a person's message they may be answered freely.
     pub reply_window: Option<std::time::Duration>,
+}
+
+/// A channel's sign of typing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Typing {
+    /// After what time it has to be renewed.
+    pub lasts: std::time::Duration,
+    /// It names the message and marks it as read. Else it is the conversation's.
+    pub each_message: bool,
 }
 
 /// What becomes of a model's Markdown.

@@ -26,7 +26,7 @@ pub mod whatsapp;
 
 pub use adapter::{
     Account, AccountId, Adapter, Capabilities, File, Malformed, Markup, NotConnected, Polled, Received,
-    Refused, Reply, Secrets,
+    Refused, Reply, Secrets, Typing,
 };
 pub use adapters::{Adapters, SetUp, Settings};
 pub use event::{Action, Event};

@@ -28,7 +28,7 @@ impl Adapter for WebChat {
             buttons: false,
             streaming: false,
             files: false,
-            typing_lasts: None,
+            typing: None,
             reply_window: None,
         }
     }

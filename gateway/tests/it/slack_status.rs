@@ -56,21 +56,42 @@ async fn an_app_that_may_not_show_it_is_asked_once_and_answers_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_burst_in_one_thread_shows_one_status() {
+    let (world, _tenant, connection) = scene().await;
+    let root = ask(&world, &connection).await;
+    for text in ["and", "one", "more"] {
+        world.deliver(&connection, &connection.app.follow_up("C1", &root, "U1", text)).await;
+    }
+    ask(&world, &connection).await;
+    eventually("both threads show it", async || world.slack.calls("assistant.threads.setStatus") == 2).await;
+    assert_eq!(world.inbox().await.len(), 5, "each message counts all the same");
+}
+
+#[tokio::test]
 async fn a_status_that_cannot_be_shown_now_harms_nobody() {
+    for fault in [
+        Fault::Status(500),
+        Fault::RateLimited { seconds: 30 },
+        Fault::Error("invalid_thread_ts"),
+        Fault::Hang,
+    ] {
+        let (world, tenant, connection) = scene().await;
+        world.slack.inject("assistant.threads.setStatus", [fault]);
+        ask(&world, &connection).await;
+        eventually("it is tried", async || world.slack.calls("assistant.threads.setStatus") == 1).await;
+        world.answer(&tenant, "hi").await;
+        world.slack.wait_for_messages(1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_platform_in_trouble_is_left_alone_for_a_while() {
     let (world, tenant, connection) = scene().await;
-    world.slack.inject(
-        "assistant.threads.setStatus",
-        [
-            Fault::Status(500),
-            Fault::RateLimited { seconds: 30 },
-            Fault::Error("invalid_thread_ts"),
-            Fault::Hang,
-        ],
-    );
-    for count in 1..=5 {
+    world.slack.inject("assistant.threads.setStatus", [Fault::Status(500)]);
+    for count in 1..=3 {
         ask(&world, &connection).await;
         world.answer(&tenant, "hi").await;
         world.slack.wait_for_messages(count).await;
     }
-    eventually("it is tried for each", async || world.slack.calls("assistant.threads.setStatus") == 5).await;
+    assert_eq!(world.slack.calls("assistant.threads.setStatus"), 1);
 }

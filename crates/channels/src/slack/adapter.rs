@@ -18,7 +18,7 @@ use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
-    Refused, Reply, Secrets, SendError, SetUp, Streaming,
+    Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
 };
 
 /// The Web API of the real Slack.
@@ -112,7 +112,7 @@ impl Adapter for Slack {
             buttons: true,
             streaming: true,
             files: true,
-            typing_lasts: Some(STATUS_LASTS),
+            typing: Some(Typing { lasts: STATUS_LASTS, each_message: false }),
             reply_window: None,
         }
     }

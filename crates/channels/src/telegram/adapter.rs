@@ -18,7 +18,7 @@ use crate::pace::Pace;
 use crate::signature::{hmac_sha256, same};
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Polled,
-    Received, Refused, Reply, Secrets, SendError, SetUp,
+    Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
 };
 
 pub const BASE_URL: &str = "https://api.telegram.org";
@@ -143,7 +143,7 @@ impl Adapter for Telegram {
             buttons: true,
             streaming: false,
             files: true,
-            typing_lasts: Some(Duration::from_secs(5)),
+            typing: Some(Typing { lasts: Duration::from_secs(5), each_message: false }),
             reply_window: None,
         }
     }

@@ -18,7 +18,7 @@ use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, AccountId, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected,
-    Received, Refused, Reply, Secrets, SendError, SetUp,
+    Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
 };
 
 /// Meta's Graph API.
@@ -166,7 +166,7 @@ impl Adapter for WhatsApp {
             buttons: false,
             streaming: false,
             files: true,
-            typing_lasts: Some(Duration::from_secs(25)),
+            typing: Some(Typing { lasts: Duration::from_secs(25), each_message: true }),
             reply_window: Some(Duration::from_secs(parse::WINDOW_SECONDS.unsigned_abs())),
         }
     }

@@ -7,17 +7,19 @@
 
 mod process;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write as _;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use konstruct_kind_tests::objects::{Kind, api, await_object};
 use konstruct_kind_tests::{Cluster, audit, kubectl, platform, quota};
-use kube::Api;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -163,23 +165,32 @@ fn has(object: &DynamicObject, condition: &str) -> bool {
     conditions.is_some_and(|all| all.iter().any(|c| c["type"] == condition && c["status"] == "True"))
 }
 
-/// Asks for all objects once a second: few requests beside those that are measured.
+/// Watches, as the driver of the peers does: lists of a thousand objects would be work of the API server's too.
 async fn converged(
     cluster: &Cluster,
     kind: Kind,
     wanted: usize,
     done: impl Fn(&DynamicObject) -> bool,
 ) -> Result<()> {
-    let (all, begun) = (api(&cluster.client, kind, None), Instant::now());
-    loop {
-        let params = ListParams::default().match_any();
-        let reached = all.list(&params).await?.items.iter().filter(|object| done(object)).count();
-        if reached >= wanted {
-            return Ok(());
+    let all = api(&cluster.client, kind, None);
+    let mut seen = pin!(watcher(all, watcher::Config::default()).default_backoff().applied_objects());
+    let mut reached = HashSet::new();
+    let all_reached = async {
+        while let Some(event) = seen.next().await {
+            // A watch that breaks off begins again.
+            let Ok(object) = event else { continue };
+            if done(&object) {
+                reached.insert(object.uid());
+            }
+            if reached.len() >= wanted {
+                return Ok(());
+            }
         }
-        ensure!(begun.elapsed() < PATIENCE, "{reached} of {wanted} {kind:?}s after {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+        anyhow::bail!("the watch has ended")
+    };
+    tokio::time::timeout(PATIENCE, all_reached)
+        .await
+        .with_context(|| format!("of {wanted} {kind:?}s not all after {PATIENCE:?}"))?
 }
 
 /// Waits until the operator asks for no more changes.
