@@ -96,7 +96,12 @@ impl Office<'_> {
         slack.add_workspace(workspace.clone());
         let (bot_token, secret) = self.secret(SecretField::SlackBotToken, &workspace.bot_token)?;
         let team_id = workspace.team_id.clone();
-        let channel = ChannelSnapshot::Slack(SlackSnapshot { team_id, bot_token, signing_secret: None });
+        let channel = ChannelSnapshot::Slack(SlackSnapshot {
+            team_id,
+            bot_token,
+            signing_secret: None,
+            app_token: None,
+        });
         self.connect("slack", channel, &[secret]).await?;
         Ok(App::new(&workspace, SLACK_SIGNING_SECRET))
     }

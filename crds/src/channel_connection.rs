@@ -129,6 +129,10 @@ impl ChannelConnectionSpec {
 
 /// A Slack workspace. One workspace belongs to one connection of the whole installation: the oldest one.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!(has(self.signingSecretRef) && has(self.socketMode))",
+    "message": "Slack signs nothing in Socket Mode: set signingSecretRef or socketMode, not both",
+}]))]
 #[serde(rename_all = "camelCase")]
 pub struct Slack {
     /// The workspace's id (T…), or for an org-wide install the enterprise's (E…).
@@ -140,6 +144,17 @@ pub struct Slack {
     /// shared app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_secret_ref: Option<SecretKeyRef>,
+    /// Events come through Socket Mode, of an app of the connection's own: for a gateway that Slack cannot reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket_mode: Option<SlackSocketMode>,
+}
+
+/// Slack's Socket Mode: the gateway opens a connection to Slack, over which events come.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SlackSocketMode {
+    /// The app-level token (xapp-…) with the scope connections:write.
+    pub app_token_ref: SecretKeyRef,
 }
 
 /// A phone number of the WhatsApp Business Platform. It belongs to one connection of the whole installation: the oldest

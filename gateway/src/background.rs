@@ -33,7 +33,7 @@ pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) 
     spawn(app, tasks, sweep);
     spawn(app, tasks, partials::listen);
     spawn(app, tasks, retention::run);
-    spawn(app, tasks, polls::run);
+    fetch(app, tasks);
     spawn(app, tasks, clean);
     spawn(app, tasks, |app| ping_postgres(app, postgres));
     spawn(app, tasks, |app| ping_redis(app, redis));
@@ -47,6 +47,14 @@ fn spawn<F: Future<Output = ()> + Send + 'static>(
     let shutdown = app.shutdown.clone();
     let work = work(Arc::clone(app));
     tasks.spawn(async move { shutdown.run_until_cancelled(work).await });
+}
+
+fn fetch(app: &Arc<App>, tasks: &TaskTracker) {
+    let app = Arc::clone(app);
+    tasks.spawn(async move {
+        app.shutdown.run_until_cancelled(polls::run(Arc::clone(&app))).await;
+        polls::hand_over(&app).await;
+    });
 }
 
 fn every(period: Duration) -> Interval {

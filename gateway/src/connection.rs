@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     reported: Mutex<HashMap<Condition, bool>>,
     /// The platform gave notice of a restriction, which one message that gets through does not take back.
     pub warned: AtomicBool,
+    /// The platform refuses the line over which deliveries come: that replies can be sent does not take this back.
+    pub line_refused: AtomicBool,
     pub signs: Signs,
     secrets: OnceCell<Secrets>,
 }
@@ -37,6 +39,7 @@ impl Connection {
             snapshot: head.snapshot,
             reported: Mutex::default(),
             warned: AtomicBool::new(false),
+            line_refused: AtomicBool::new(false),
             signs: Signs::default(),
             secrets: OnceCell::new(),
         }

@@ -87,8 +87,10 @@ impl Credentials {
     }
 
     pub(crate) async fn accepted(&self, connection: &Connection) {
-        let message = "the platform accepts the credentials".to_owned();
-        self.observe(connection, Condition::CredentialsValid, true, "CredentialsAccepted", message).await;
+        if !connection.line_refused.load(Ordering::Relaxed) {
+            let message = "the platform accepts the credentials".to_owned();
+            self.observe(connection, Condition::CredentialsValid, true, "CredentialsAccepted", message).await;
+        }
         if !connection.warned.load(Ordering::Relaxed) {
             let message = "the platform lets the account be used".to_owned();
             self.observe(connection, Condition::AccountUsable, true, "AccountServes", message).await;
@@ -97,6 +99,18 @@ impl Credentials {
 
     pub(crate) async fn refused(&self, connection: &Connection, message: String) {
         self.observe(connection, Condition::CredentialsValid, false, "CredentialsRejected", message).await;
+    }
+
+    /// Whether the other credentials are right as well has to be asked again.
+    pub(crate) fn line_opened(&self, connection: &Arc<Connection>) {
+        if connection.line_refused.swap(false, Ordering::Relaxed) {
+            self.check_soon(Arc::clone(connection));
+        }
+    }
+
+    pub(crate) async fn line_refused(&self, connection: &Connection, message: String) {
+        connection.line_refused.store(true, Ordering::Relaxed);
+        self.refused(connection, message).await;
     }
 
     /// The platform gave notice by itself. What it said stays until the connection is changed.

@@ -171,8 +171,13 @@ impl Task<'_> {
 
     /// The connection of an account, or the outcome of an event that concerns none.
     fn connection(&self, account: &AccountId) -> Result<Result<Arc<Connection>, &'static str>, Refusal> {
+        let owns = |connection: &Connection| self.adapter.owns(&connection.snapshot.channel, account);
         let connection = match self.entry {
-            Entry::Own(connection) => Arc::clone(connection),
+            Entry::Own(connection) if owns(connection) => Arc::clone(connection),
+            Entry::Own(connection) => {
+                let routes = self.app.registry.routes().ok_or(Refusal::Unavailable)?;
+                return Ok(routes.on_the_same_line(connection, owns).cloned().ok_or("wrong_account"));
+            }
             Entry::Shared(channel) => {
                 let routes = self.app.registry.routes().ok_or(Refusal::Unavailable)?;
                 match routes.shared(channel, &account.id) {
@@ -182,14 +187,13 @@ impl Task<'_> {
                 }
             }
         };
-        let owns = self.adapter.owns(&connection.snapshot.channel, account);
-        Ok(if owns { Ok(connection) } else { Err("wrong_account") })
+        Ok(if owns(&connection) { Ok(connection) } else { Err("wrong_account") })
     }
 
     /// All connections that an event about an account, or about what it belongs to, concerns.
     fn connections(&self, account: &AccountId) -> Result<Vec<Arc<Connection>>, Refusal> {
-        let mut connections = match self.entry {
-            Entry::Own(connection) => vec![Arc::clone(connection)],
+        let mut connections: Vec<_> = match self.entry {
+            Entry::Own(_) => self.connection(account)?.into_iter().collect(),
             Entry::Shared(channel) => {
                 let routes = self.app.registry.routes().ok_or(Refusal::Unavailable)?;
                 routes.all_shared(channel).cloned().collect()

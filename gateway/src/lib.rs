@@ -17,6 +17,7 @@ mod events;
 mod files;
 mod intake;
 mod lanes;
+mod lines;
 mod manners;
 mod metrics;
 mod outbox;

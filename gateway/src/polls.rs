@@ -1,4 +1,4 @@
-//! Connections whose deliveries have to be asked for: one task each, in one gateway each.
+//! Connections whose deliveries have to be fetched, by questions or over a line: one task each, in one gateway each.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,15 +12,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::app::App;
 use crate::connection::Connection;
+use crate::lines;
 use crate::receive::{self, Entry};
 use crate::refusal::Refusal;
 
 /// How often the tasks are compared with what is loaded.
 const COMPARE: Duration = Duration::from_secs(1);
 /// Longer than a question to a platform takes.
-const LEASE: Duration = Duration::from_mins(1);
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
 /// Before somebody who did not get the lease, or whose question failed, asks again.
-const PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 /// Before a delivery that could not be committed is tried again.
 const UNAVAILABLE: Duration = Duration::from_secs(1);
 
@@ -39,11 +40,22 @@ pub(crate) async fn run(app: Arc<App>) {
     }
 }
 
+/// Leaves the lines and the questions to another gateway, which would else wait for a minute.
+pub(crate) async fn hand_over(app: &App) {
+    for connection in wanted(app).into_values() {
+        let name = &connection.snapshot.name;
+        if let Err(error) = app.store.release_poll(connection.tenant, name, &app.owner).await {
+            tracing::debug!(connection = connection.name(), %error, "cannot hand the fetching of deliveries over");
+        }
+    }
+}
+
 fn wanted(app: &App) -> HashMap<Key, Arc<Connection>> {
     let Some(routes) = app.registry.routes() else { return HashMap::new() };
     let polled = routes.by_tenant().values().flatten().filter(|connection| {
         let adapter = app.adapters.get(connection.channel());
-        adapter.is_some_and(|adapter| adapter.polls(&connection.snapshot.channel))
+        let channel = &connection.snapshot.channel;
+        channel.line_token().is_some() || adapter.is_some_and(|adapter| adapter.polls(channel))
     });
     let keyed = polled.map(|connection| {
         let key = (connection.tenant, connection.name().to_owned(), connection.revision.clone());
@@ -61,30 +73,38 @@ fn start(app: &Arc<App>, connection: Arc<Connection>) -> DropGuard {
         tokio::select! {
             () = stopped.cancelled() => {}
             () = shutdown.cancelled() => {}
-            () = ask_for_ever(&app, connection) => {}
+            () = fetch_for_ever(&app, &connection) => {}
         }
     });
     stop.drop_guard()
 }
 
-async fn ask_for_ever(app: &App, connection: Arc<Connection>) {
+async fn fetch_for_ever(app: &Arc<App>, connection: &Arc<Connection>) {
     let Some(adapter) = app.adapters.get(connection.channel()) else { return };
+    if connection.snapshot.channel.line_token().is_some() {
+        lines::listen_for_ever(app, adapter, connection).await;
+    } else {
+        ask_for_ever(app, adapter.as_ref(), connection).await;
+    }
+}
+
+async fn ask_for_ever(app: &App, adapter: &dyn Adapter, connection: &Arc<Connection>) {
     let mut after = None;
     loop {
-        if !leased(app, &connection).await {
+        if !leased(app, connection).await {
             // Whoever has the lease moves on meanwhile.
             after = None;
             sleep(PAUSE).await;
             continue;
         }
-        match ask(app, adapter.as_ref(), &connection, after).await {
+        match ask(app, adapter, connection, after).await {
             Ok(next) => after = next,
             Err(wait) => sleep(wait).await,
         }
     }
 }
 
-async fn leased(app: &App, connection: &Connection) -> bool {
+pub(crate) async fn leased(app: &App, connection: &Connection) -> bool {
     let leased = app.store.lease_poll(connection.tenant, &connection.snapshot.name, &app.owner, LEASE).await;
     leased.unwrap_or_else(|error| {
         tracing::debug!(connection = connection.name(), %error, "cannot take the right to ask for deliveries");

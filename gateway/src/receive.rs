@@ -97,7 +97,7 @@ async fn open(app: &App, adapter: &dyn Adapter, door: Door<'_>) -> Result<(Entry
     let routes = app.registry.routes().ok_or(Refusal::Unavailable)?;
     let connection = routes.by_public_id(public_id).ok_or(Refusal::NotFound)?;
     let channel = &connection.snapshot.channel;
-    if channel.type_name() != adapter.name() || channel.uses_shared_app() {
+    if channel.type_name() != adapter.name() || channel.uses_shared_app() || !channel.has_webhook() {
         return Err(Refusal::NotFound);
     }
     let secrets = connection.secrets(&app.store).await.map_err(|error| {

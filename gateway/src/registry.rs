@@ -85,6 +85,18 @@ impl Routes {
         self.shared.get(&(channel, account.to_owned())).cloned().unwrap_or(Owner::Unknown)
     }
 
+    /// The connection of an account whose deliveries may come over another connection's line, because both are of one app:
+    /// they hold the same token.
+    pub(crate) fn on_the_same_line(
+        &self,
+        line: &Connection,
+        owns: impl Fn(&Connection) -> bool,
+    ) -> Option<&Arc<Connection>> {
+        let token = line.snapshot.channel.line_token()?;
+        let mut all = self.by_tenant.values().flatten();
+        all.find(|connection| connection.snapshot.channel.line_token() == Some(token) && owns(connection))
+    }
+
     /// All that use the shared app of a channel, for what concerns more than one account.
     pub(crate) fn all_shared(&self, channel: &'static str) -> impl Iterator<Item = &Arc<Connection>> {
         self.shared.iter().filter_map(move |((of, _), owner)| match owner {
@@ -114,6 +126,7 @@ mod tests {
                 team_id: team.to_owned(),
                 bot_token: secret(SecretField::SlackBotToken),
                 signing_secret: own_app.then(|| secret(SecretField::SlackSigningSecret)),
+                app_token: None,
             }),
             pause: None,
             manners: Manners::default(),

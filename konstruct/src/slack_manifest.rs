@@ -20,8 +20,11 @@ const HOST_MAX: usize = 253;
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where Slack reaches the gateway: a host name such as chat.example.com.
-    #[arg(value_name = "HOST", value_parser = host)]
-    host: String,
+    #[arg(value_name = "HOST", value_parser = host, required_unless_present = "socket_mode")]
+    host: Option<String>,
+    /// Events come through Socket Mode, for a gateway that Slack cannot reach.
+    #[arg(long, conflicts_with_all = ["host", "webhook_path"])]
+    socket_mode: bool,
     /// Path of the connection's own webhook, from its status.webhookPath. Absent: the path of the installation's shared
     /// app.
     #[arg(long, value_name = "PATH", default_value = "/slack/events", value_parser = webhook_path)]

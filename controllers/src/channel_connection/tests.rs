@@ -85,6 +85,33 @@ fn without_a_signing_secret_the_shared_app_is_used() {
 }
 
 #[test]
+fn in_socket_mode_there_is_an_app_token_and_no_webhook() {
+    let mut spec = slack();
+    let of_slack = spec["slack"].as_object_mut().unwrap();
+    of_slack.remove("signingSecretRef");
+    of_slack.insert("socketMode".to_owned(), json!({"appTokenRef": {"name": "s", "key": "key"}}));
+    let with = |token: &str| {
+        let mut found = world();
+        found.secrets.retain(|(field, _)| *field == SecretField::SlackBotToken);
+        found.secrets.push((SecretField::SlackAppToken, secret(SecretField::SlackAppToken, token)));
+        found
+    };
+    let valid = validate::validate(&connection(spec.clone()), &with("xapp-1-A1-1-abc")).unwrap();
+    let ChannelSnapshot::Slack(slack) = build::snapshot(&valid).channel else { panic!() };
+    assert_eq!(slack.app_token.unwrap().field, SecretField::SlackAppToken);
+    assert_eq!(build::secrets(&valid).len(), 2);
+    assert_eq!(build::webhook_path(&valid), None, "nothing is sent to an address");
+    let field = "spec.slack.socketMode.appTokenRef".to_owned();
+    assert_eq!(problems(spec.clone(), &with("xoxb-1")), [(Reason::InvalidSecret, field)]);
+
+    spec["slack"]["signingSecretRef"] = json!({"name": "s", "key": "key"});
+    let mut both = with("xapp-1-A1-1-abc");
+    both.secrets
+        .extend(world().secrets.into_iter().filter(|(field, _)| *field == SecretField::SlackSigningSecret));
+    assert_eq!(problems(spec, &both), [(Reason::InvalidSpec, "spec.slack".to_owned())]);
+}
+
+#[test]
 fn a_web_chat_needs_no_secret_and_claims_no_account() {
     let spec = json!({"agent": "ada", "webChat": {"title": "Help", "greeting": "Hello"}});
     let found = Dereferenced { secrets: Vec::new(), ..world() };

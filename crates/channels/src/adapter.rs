@@ -11,7 +11,7 @@ use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretField};
 use secrecy::SecretString;
 
-use crate::{Event, Failure, Ledger, SendError, Streaming};
+use crate::{Event, Failure, Ledger, Line, SendError, Streaming};
 
 /// A channel. `verify` and `parse` are pure; the others talk to the platform.
 ///
@@ -143,6 +143,17 @@ pub trait Adapter: Send + Sync {
         _after: Option<i64>,
     ) -> BoxFuture<'a, Result<Polled, SendError>> {
         Box::pin(async { Ok(Polled::default()) })
+    }
+
+    /// Opens the line over which the deliveries come of a connection that has a
+    /// [`line_token`](ChannelSnapshot::line_token).
+    fn open_line<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn Line>, NotConnected>> {
+        Box::pin(async {
+            Err(NotConnected::Mismatch("this channel has no lines: use its webhook".to_owned()))
+        })
     }
 }
 

@@ -97,6 +97,7 @@ pub struct SecretVersion {
 pub enum SecretField {
     SlackBotToken,
     SlackSigningSecret,
+    SlackAppToken,
     WhatsAppAccessToken,
     WhatsAppAppSecret,
     WhatsAppVerifyToken,
@@ -110,6 +111,7 @@ impl SecretField {
         match self {
             Self::SlackBotToken => "slack_bot_token",
             Self::SlackSigningSecret => "slack_signing_secret",
+            Self::SlackAppToken => "slack_app_token",
             Self::WebChatIdentity => "web_chat_identity",
             Self::WhatsAppAccessToken => "whats_app_access_token",
             Self::WhatsAppAppSecret => "whats_app_app_secret",
@@ -270,7 +272,9 @@ impl ChannelSnapshot {
     /// The secrets that the connection needs.
     pub fn secrets(&self) -> Vec<&SecretVersion> {
         match self {
-            Self::Slack(slack) => once(&slack.bot_token).chain(&slack.signing_secret).collect(),
+            Self::Slack(slack) => {
+                once(&slack.bot_token).chain(&slack.signing_secret).chain(&slack.app_token).collect()
+            }
             Self::WhatsApp(number) => {
                 once(&number.access_token).chain(&number.app_secret).chain(&number.verify_token).collect()
             }
@@ -282,16 +286,26 @@ impl ChannelSnapshot {
     /// Whether the platform sends deliveries to an address of the gateway's.
     pub const fn has_webhook(&self) -> bool {
         match self {
-            Self::Slack(_) | Self::WhatsApp(_) => true,
+            Self::Slack(slack) => slack.app_token.is_none(),
+            Self::WhatsApp(_) => true,
             Self::Telegram(bot) => matches!(bot.mode, TelegramMode::Webhook),
             Self::WebChat(_) => false,
+        }
+    }
+
+    /// With what a line is opened over which deliveries come. Connections with the same have one app, and what is for one
+    /// of them may come over any of their lines.
+    pub const fn line_token(&self) -> Option<&SecretVersion> {
+        match self {
+            Self::Slack(slack) => slack.app_token.as_ref(),
+            Self::WhatsApp(_) | Self::Telegram(_) | Self::WebChat(_) => None,
         }
     }
 
     /// Whether deliveries come through the platform's shared app, and so to an address for all connections.
     pub fn uses_shared_app(&self) -> bool {
         match self {
-            Self::Slack(slack) => slack.signing_secret.is_none(),
+            Self::Slack(slack) => slack.signing_secret.is_none() && slack.app_token.is_none(),
             Self::WhatsApp(number) => number.app_secret.is_none(),
             Self::Telegram(_) | Self::WebChat(_) => false,
         }
@@ -305,6 +319,9 @@ pub struct SlackSnapshot {
     pub bot_token: SecretVersion,
     /// Present when the connection brings its own Slack app; absent when it uses the platform's shared app.
     pub signing_secret: Option<SecretVersion>,
+    /// Present when events come through Socket Mode, of an app of the connection's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_token: Option<SecretVersion>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

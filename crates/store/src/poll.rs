@@ -31,4 +31,23 @@ impl Store {
         transaction.commit().await?;
         Ok(taken.rows_affected() > 0)
     }
+
+    /// Leaves the right to whoever comes next.
+    pub async fn release_poll(
+        &self,
+        tenant: TenantId,
+        connection: &ConnectionName,
+        owner: &str,
+    ) -> Result<()> {
+        let mut transaction = self.begin(tenant).await?;
+        sqlx::query!(
+            "update konstruct.poll_lease set lease_until = now() where connection = $1 and owner = $2",
+            connection.as_str(),
+            owner
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
 }

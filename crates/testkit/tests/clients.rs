@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use konstruct_testkit::slack::{App, Fault, Phase, SlackDouble, Workspace, seconds_now};
 use konstruct_testkit::telegram::{Bot, TelegramDouble};
 use konstruct_testkit::whatsapp::{Media, MetaApp, Number, WhatsAppDouble};
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::sleep;
 
 const PERSON: &str = "DE.1";
 const PHONE: &str = "491701234567";
@@ -79,7 +81,8 @@ async fn python_telegram_bot_uses_the_double_of_telegram() {
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     let slack = SlackDouble::start().await;
-    let (workspace, poor) = (Workspace::new("T1"), Workspace::new("T2"));
+    let (workspace, mut poor) = (Workspace::new("T1"), Workspace::new("T2"));
+    poor.opens_connections = false;
     slack.add_workspace(workspace.clone());
     slack.add_workspace(poor.clone());
     slack.withdraw_scope("T2", "chat:write");
@@ -95,8 +98,10 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     let told = json!({
         "url": slack.base_url(), "token": workspace.bot_token, "poor": poor.bot_token,
         "signing_secret": app.signing_secret, "requests": requests, "now": seconds_now(),
+        "app_token": workspace.app_token, "poor_app_token": poor.app_token,
     });
-    check("slack.py", &told).await;
+    tokio::join!(check("slack.py", &told), deliver_by_socket(&slack, &workspace.app_token, &mention));
+    assert_eq!(slack.complaints(&workspace.app_token), [""; 0]);
     let messages = slack.messages();
     let shown: Vec<_> = messages.iter().map(|message| (message.text.as_str(), message.streaming)).collect();
     let ended = Some(Phase::Ended);
@@ -109,4 +114,23 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     let root = &messages[0].ts;
     assert_eq!(slack.status("T1", "C1", root).as_deref(), Some("is thinking…"));
     assert_eq!(slack.session("T1", "C1", root).as_deref(), Some("processing"));
+}
+
+/// What the script expects to hear: the last of it is not acknowledged.
+async fn deliver_by_socket(slack: &SlackDouble, app_token: &str, mention: &serde_json::Value) {
+    let opened = async || {
+        while slack.sockets(app_token) != 1 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    opened().await;
+    let deliver = async |kind: &str, payload: &serde_json::Value| {
+        slack.deliver_by_socket(app_token, kind, payload, &[Duration::ZERO; 2]).await
+    };
+    assert_eq!(deliver("events_api", mention).await, Some(1), "the first try is not acknowledged");
+    slack.refresh_sockets(app_token, "warning", Duration::from_secs(1)).await;
+    opened().await;
+    assert!(deliver("interactive", &json!({ "type": "block_actions" })).await.is_some());
+    let last = json!({ "command": "/end" });
+    slack.deliver_by_socket(app_token, "slash_commands", &last, &[Duration::ZERO]).await;
 }

@@ -11,6 +11,7 @@ mod slack_actions;
 mod slack_intake;
 mod slack_outbox;
 mod slack_refused;
+mod slack_socket;
 mod slack_status;
 mod slack_stream;
 mod telegram;

@@ -50,7 +50,8 @@ pub(crate) struct World {
     pub(crate) url: String,
     /// Where pictures lie.
     pub(crate) files: tempfile::TempDir,
-    _shutdown: DropGuard,
+    /// None: it was stopped.
+    shutdown: Option<DropGuard>,
 }
 
 pub(crate) struct Tenant {
@@ -120,8 +121,12 @@ impl World {
             http,
             url,
             files,
-            _shutdown: shutdown.drop_guard(),
+            shutdown: Some(shutdown.drop_guard()),
         }
+    }
+
+    pub(crate) fn stop_gateway(&mut self) {
+        self.shutdown = None;
     }
 
     /// Another gateway on the same databases and files, until the guard is dropped.
@@ -165,39 +170,59 @@ impl World {
 
     /// A connection to a workspace through the platform's app.
     pub(crate) async fn connect_slack(&self, tenant: &Tenant, team_id: &str) -> SlackConnection {
-        self.connect(tenant, team_id, None).await
+        self.connect(tenant, Workspace::new(team_id), None).await
     }
 
     /// A connection to a workspace through an app of its own.
     pub(crate) async fn connect_own_slack(&self, tenant: &Tenant, team_id: &str) -> SlackConnection {
-        self.connect(tenant, team_id, Some("own-signing-secret")).await
+        let own = (SecretField::SlackSigningSecret, "own-signing-secret");
+        self.connect(tenant, Workspace::new(team_id), Some(own)).await
     }
 
-    async fn connect(&self, tenant: &Tenant, team_id: &str, own_secret: Option<&str>) -> SlackConnection {
-        let workspace = Workspace::new(team_id);
+    /// A connection to a workspace through Socket Mode.
+    pub(crate) async fn connect_slack_socket(
+        &self,
+        tenant: &Tenant,
+        workspace: Workspace,
+        app_token: &str,
+    ) -> SlackConnection {
+        self.connect(tenant, workspace, Some((SecretField::SlackAppToken, app_token))).await
+    }
+
+    async fn connect(
+        &self,
+        tenant: &Tenant,
+        workspace: Workspace,
+        own: Option<(SecretField, &str)>,
+    ) -> SlackConnection {
         self.slack.add_workspace(workspace.clone());
+        let team_id = workspace.team_id.as_str();
         let name = format!("slack-{}", team_id.to_lowercase());
+        let own_secret = |field| own.filter(|(of, _)| *of == field).map(|(_, secret)| secret);
+        let signing_secret = own_secret(SecretField::SlackSigningSecret);
         let snapshot = ConnectionSnapshot {
             agent: "ada".parse().unwrap(),
             public_id: self.operator.keyring().public_id(tenant.id, &name).unwrap(),
             channel: ChannelSnapshot::Slack(SlackSnapshot {
                 team_id: team_id.to_owned(),
                 bot_token: self.version(SecretField::SlackBotToken, &workspace.bot_token),
-                signing_secret: own_secret
+                signing_secret: signing_secret
                     .map(|secret| self.version(SecretField::SlackSigningSecret, secret)),
+                app_token: own_secret(SecretField::SlackAppToken)
+                    .map(|token| self.version(SecretField::SlackAppToken, token)),
             }),
             name: name.parse().unwrap(),
             pause: None,
             manners: Manners::default(),
         };
         let mut secrets = vec![(SecretField::SlackBotToken, SecretString::from(workspace.bot_token.clone()))];
-        secrets.extend(own_secret.map(|secret| (SecretField::SlackSigningSecret, secret.into())));
+        secrets.extend(own.map(|(field, secret)| (field, secret.into())));
         self.publish(tenant, &snapshot, &secrets).await;
-        let path = match own_secret {
+        let path = match own {
             Some(_) => format!("/slack/{}/events", snapshot.public_id),
             None => "/slack/events".to_owned(),
         };
-        SlackConnection { app: App::new(&workspace, own_secret.unwrap_or(SHARED_SECRET)), snapshot, path }
+        SlackConnection { app: App::new(&workspace, signing_secret.unwrap_or(SHARED_SECRET)), snapshot, path }
     }
 
     /// The bot token that a connection to the workspace is published with.

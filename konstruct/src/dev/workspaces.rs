@@ -30,6 +30,10 @@ fn workspace(
 ) -> Option<Workspace> {
     let Snapshot::Connection(connection) = &item.snapshot else { return None };
     let ChannelSnapshot::Slack(slack) = &connection.channel else { return None };
+    // The stand-in sends to addresses only. Slack itself, and whatever is named as it, is asked for a socket.
+    if slack.app_token.is_some() {
+        return None;
+    }
     let secret =
         |field: SecretField| item.secrets.iter().find(|(of, _)| *of == field).map(|(_, value)| value.clone());
     let own_secret = secret(SecretField::SlackSigningSecret);

@@ -109,14 +109,16 @@ struct Settings {
 
 #[derive(Debug, Serialize)]
 struct EventSubscriptions {
-    request_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_url: Option<String>,
     bot_events: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
 struct Interactivity {
     is_enabled: bool,
-    request_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_url: Option<String>,
 }
 
 impl<'a> Manifest<'a> {
@@ -145,7 +147,8 @@ impl<'a> Manifest<'a> {
 }
 
 fn settings(args: &Args) -> Settings {
-    let url = |path: &str| format!("https://{}{path}", args.host);
+    // Without a host there is Socket Mode, and Slack takes no address.
+    let url = |path: &str| args.host.as_ref().map(|host| format!("https://{host}{path}"));
     let view_events: &[_] = if args.legacy { &LEGACY_EVENTS } else { &AGENT_EVENTS };
     let mut bot_events: Vec<_> = EVENTS.iter().chain(view_events).copied().collect();
     bot_events.sort_unstable();
@@ -157,7 +160,7 @@ fn settings(args: &Args) -> Settings {
             request_url: url(&format!("{interactivity}interactivity")),
         },
         org_deploy_enabled: false,
-        socket_mode_enabled: false,
+        socket_mode_enabled: args.socket_mode,
         token_rotation_enabled: false,
     }
 }

@@ -53,13 +53,12 @@ fn check_limits(manifest: &Value) {
     ] {
         assert!(events.contains(&json!(event)) && scopes.contains(&json!(scope)), "{event} needs {scope}");
     }
-    assert_eq!(
-        manifest["settings"]["socket_mode_enabled"], false,
-        "with it Slack sends nothing to an address"
-    );
+    let by_socket = manifest["settings"]["socket_mode_enabled"].as_bool().unwrap();
     for path in ["event_subscriptions", "interactivity"] {
-        let url = manifest["settings"][path]["request_url"].as_str().unwrap();
-        assert!(url.starts_with("https://chat.example.com/slack/"), "{url}");
+        let url = manifest["settings"][path].get("request_url");
+        assert_eq!(url.is_none(), by_socket, "{path}: somewhere events come to");
+        let ours = |url: &Value| url.as_str().unwrap().starts_with("https://chat.example.com/slack/");
+        assert!(url.is_none_or(ours), "{url:?}");
     }
 }
 
@@ -90,6 +89,18 @@ fn a_connections_own_app_has_its_path() {
 }
 
 #[test]
+fn with_socket_mode_there_is_no_address() {
+    let manifest = manifest(&["--socket-mode", "--name", "Ada"]);
+    check_limits(&manifest);
+    let settings = &manifest["settings"];
+    assert_eq!(settings["socket_mode_enabled"], true);
+    assert_eq!(settings["interactivity"], json!({"is_enabled": true}));
+    assert!(
+        settings["event_subscriptions"]["bot_events"].as_array().unwrap().contains(&json!("app_mention"))
+    );
+}
+
+#[test]
 fn an_app_of_before_has_the_view_of_before() {
     let manifest = manifest(&["chat.example.com", "--legacy", "--prompt", "Holidays=How many = left?"]);
     check_limits(&manifest);
@@ -103,7 +114,7 @@ fn an_app_of_before_has_the_view_of_before() {
 #[test]
 fn what_slack_would_refuse_is_refused_with_what_to_write() {
     let long = "x".repeat(36);
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 16] = [
         (&[], "HOST"),
         (&["https://chat.example.com"], "host name only"),
         (&["chat.example.com/slack"], "host name only"),
@@ -118,6 +129,8 @@ fn what_slack_would_refuse_is_refused_with_what_to_write() {
         (&["chat.example.com", "--prompt", "Holidays"], "TITLE=MESSAGE"),
         (&["chat.example.com", "--webhook-path", "/whatsapp/x/events"], "webhookPath"),
         (&["chat.example.com", "--webhook-path", "/slack/../events"], "webhookPath"),
+        (&["chat.example.com", "--socket-mode"], "cannot be used with"),
+        (&["--socket-mode", "--webhook-path", "/slack/a/events"], "cannot be used with"),
     ];
     for (args, expected) in cases {
         let error = parse(args).unwrap_err();

@@ -19,8 +19,17 @@ fn signing_secret(slack: &Slack) -> Option<SecretRef<'_>> {
     Some(SecretRef { field: SecretField::SlackSigningSecret, path: "spec.slack.signingSecretRef", reference })
 }
 
+fn app_token(slack: &Slack) -> Option<SecretRef<'_>> {
+    let reference = &slack.socket_mode.as_ref()?.app_token_ref;
+    Some(SecretRef {
+        field: SecretField::SlackAppToken,
+        path: "spec.slack.socketMode.appTokenRef",
+        reference,
+    })
+}
+
 pub(super) fn secret_refs(slack: &Slack) -> Vec<SecretRef<'_>> {
-    [Some(bot_token(slack)), signing_secret(slack)].into_iter().flatten().collect()
+    [Some(bot_token(slack)), signing_secret(slack), app_token(slack)].into_iter().flatten().collect()
 }
 
 pub(super) fn validate(slack: &Slack, check: &mut Check<'_>) -> Option<ChannelSnapshot> {
@@ -44,10 +53,26 @@ pub(super) fn validate(slack: &Slack, check: &mut Check<'_>) -> Option<ChannelSn
             "is a token: store the app's Signing Secret, which Slack shows under Basic Information",
         )
     });
+    let app_token = app_token(slack).and_then(|token| {
+        check.secret(
+            token,
+            |token| starts_with(token, "xapp-"),
+            "is no app-level token: generate one with the scope connections:write, which Slack shows under Basic \
+             Information and which begins with xapp-",
+        )
+    });
+    if signing_secret.is_some() && app_token.is_some() {
+        check.refuse(
+            Reason::InvalidSpec,
+            "spec.slack",
+            "Slack signs nothing in Socket Mode: set signingSecretRef or socketMode, not both",
+        );
+    }
     Some(ChannelSnapshot::Slack(SlackSnapshot {
         team_id: team_id.clone(),
         bot_token: bot_token?.reference(),
         signing_secret: signing_secret.as_ref().map(ResolvedSecret::reference),
+        app_token: app_token.as_ref().map(ResolvedSecret::reference),
     }))
 }
 

@@ -11,14 +11,15 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::parse::Delivery;
+use super::socket::Sockets;
 use super::status::Thread;
 use super::{Client, files, format, interaction, parse, send, verify};
 use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
-    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Received,
-    Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
+    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Line, Malformed, Markup, NotConnected,
+    Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
 };
 
 /// The Web API of the real Slack.
@@ -59,6 +60,7 @@ pub struct Slack {
     /// How fast answers are shown while they are written.
     pub(super) pace: Pace,
     files: Downloads,
+    sockets: Sockets,
     shared: Option<Secrets>,
 }
 
@@ -67,7 +69,9 @@ impl Slack {
         let shared = settings.signing_secret.clone();
         let shared = shared.map(|secret| [(SecretField::SlackSigningSecret, secret)].into_iter().collect());
         let files = Downloads::new(&settings.base_url, BASE_URL, &[files::HOST])?;
-        Ok(Self { client: Client::with(http, &settings.base_url), pace: Pace::default(), files, shared })
+        let sockets = Sockets::new(&settings.base_url)?;
+        let client = Client::with(http, &settings.base_url);
+        Ok(Self { client, pace: Pace::default(), files, sockets, shared })
     }
 
     async fn post(
@@ -254,6 +258,17 @@ impl Adapter for Slack {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::SlackBotToken)?;
             self.client.fetch(&self.files, token, attachment, max).await
+        })
+    }
+
+    fn open_line<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn Line>, NotConnected>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackAppToken)?;
+            let socket = self.sockets.open(&self.client, token).await?;
+            Ok(Box::new(socket) as Box<dyn Line>)
         })
     }
 }

@@ -15,6 +15,13 @@ pub(super) fn is_one(body: &[u8]) -> bool {
     body.strip_prefix(FIELD.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
 }
 
+/// The form in which an address gets what came over a socket as JSON.
+pub(super) fn form(payload: &Value) -> String {
+    let Ok(mut url) = Url::parse("http://form/") else { return String::new() };
+    url.query_pairs_mut().append_pair(FIELD, &payload.to_string());
+    url.query().unwrap_or_default().to_owned()
+}
+
 /// One event for each button. The platform's other interactions are none that we offer.
 pub(super) fn parse(body: &[u8]) -> Result<Vec<Event>, Malformed> {
     let payload: Value = serde_json::from_str(&payload(body))?;
@@ -72,9 +79,7 @@ mod tests {
     use super::*;
 
     fn form(payload: &Value) -> Vec<u8> {
-        let mut url = Url::parse("http://form/").unwrap();
-        url.query_pairs_mut().append_pair("payload", &payload.to_string());
-        url.query().unwrap().into()
+        super::form(payload).into_bytes()
     }
 
     fn pressed() -> Value {

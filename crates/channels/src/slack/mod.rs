@@ -10,6 +10,7 @@ mod inbound_text;
 mod interaction;
 mod parse;
 mod send;
+mod socket;
 mod status;
 mod stream;
 mod verify;

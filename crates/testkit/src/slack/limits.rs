@@ -5,8 +5,14 @@ use std::time::{Duration, Instant};
 use super::arguments::{Arguments, string};
 use super::state::{Inner, Workspace};
 
+/// The one method that is called with an app's token, and with no other.
+pub(super) const OPEN: &str = "apps.connections.open";
+
 /// The scope without which a method is refused.
 pub(super) fn missing_scope(workspace: &Workspace, method: &str) -> Option<&'static str> {
+    if method == OPEN {
+        return (!workspace.opens_connections).then_some("connections:write");
+    }
     let needed: &[&str] = match method {
         "assistant.threads.setStatus" => &["chat:write", "assistant:write"],
         "conversations.replies" | "conversations.history" => {
@@ -23,9 +29,11 @@ pub(super) fn missing_scope(workspace: &Workspace, method: &str) -> Option<&'sta
 fn tier(method: &str) -> Option<usize> {
     match method {
         "chat.startStream" | "chat.stopStream" => Some(20),
-        "chat.update" | "conversations.replies" | "conversations.history" | "agents.sessions.setStatus" => {
-            Some(50)
-        }
+        OPEN
+        | "chat.update"
+        | "conversations.replies"
+        | "conversations.history"
+        | "agents.sessions.setStatus" => Some(50),
         "chat.appendStream" | "chat.postEphemeral" => Some(100),
         _ => None,
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::{Arguments, Content, Refusal, channel, is_true, number, string, thread_ts};
 use super::server::{rate_limited, refused};
 use super::state::{Ephemeral, Inner, Message, State, Workspace, next_ts};
-use super::{files, limits, status, stream};
+use super::{files, limits, socket, status, stream};
 
 const PAGE_MAX: usize = 1000;
 
@@ -37,6 +37,7 @@ fn answer(
 ) -> Result<Value, Refusal> {
     match method {
         "auth.test" => Ok(auth_test(workspace)),
+        limits::OPEN => Ok(socket::ticket(state, workspace)),
         "chat.postMessage" => post_message(state, workspace, arguments),
         "chat.update" => update(state, workspace, arguments),
         "chat.postEphemeral" => post_ephemeral(state, workspace, arguments),

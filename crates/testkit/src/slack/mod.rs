@@ -10,6 +10,7 @@ mod limits;
 mod methods;
 mod page;
 mod server;
+mod socket;
 mod state;
 mod status;
 mod stream;

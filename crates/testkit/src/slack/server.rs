@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State as Extract};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -14,11 +14,12 @@ use serde_json::json;
 use super::Fault;
 use super::arguments::Arguments;
 use super::state::{State, Workspace};
-use super::{files, methods, page};
+use super::{files, limits, methods, page, socket};
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/api/{method}", get(call).post(call))
+        .route("/link/", get(socket::link))
         .route("/files-pri/{id}/download/{name}", get(files::download))
         .route("/_control/messages", get(messages))
         .route("/", get(show))
@@ -35,6 +36,7 @@ async fn show(Extract(state): Extract<Arc<State>>) -> Html<String> {
 
 async fn call(
     Extract(state): Extract<Arc<State>>,
+    verb: Method,
     Path(method): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
@@ -54,8 +56,11 @@ async fn call(
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::AcceptThenDrop) | None => {}
     }
+    if method == limits::OPEN && verb != Method::POST {
+        return refused("insecure_request");
+    }
     let Some(mut arguments) = arguments(&query, &headers, &body) else { return refused("invalid_json") };
-    let answer = match workspace(&state, &headers, &mut arguments) {
+    let answer = match workspace(&state, &method, &headers, &mut arguments) {
         Ok(workspace) => methods::call(&state, &workspace, &method, &arguments),
         Err(error) => refused(error),
     };
@@ -64,6 +69,7 @@ async fn call(
 
 fn workspace(
     state: &State,
+    method: &str,
     headers: &HeaderMap,
     arguments: &mut Arguments,
 ) -> Result<Workspace, &'static str> {
@@ -72,8 +78,14 @@ fn workspace(
     let in_body = arguments.remove("token");
     let token = bearer.or_else(|| in_body.as_ref()?.as_str()).filter(|token| !token.is_empty());
     let token = token.ok_or("not_authed")?;
-    let found = state.lock().workspaces.iter().find(|workspace| workspace.bot_token == token).cloned();
-    found.ok_or("invalid_auth")
+    let state = state.lock();
+    let of = |own: fn(&Workspace) -> &str| state.workspaces.iter().find(|workspace| own(workspace) == token);
+    let (as_bot, as_app) = (of(|workspace| &workspace.bot_token), of(|workspace| &workspace.app_token));
+    match if method == limits::OPEN { (as_app, as_bot) } else { (as_bot, as_app) } {
+        (Some(workspace), _) => Ok(workspace.clone()),
+        (None, Some(_)) => Err("not_allowed_token_type"),
+        (None, None) => Err("invalid_auth"),
+    }
 }
 
 /// JSON, a form or a query. `None` when the body says that it is JSON and is not.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::arguments::Content;
 use super::files::SharedFile;
+use super::socket::Sockets;
 use super::stream::Phase;
 use crate::fault::Faults;
 
@@ -29,12 +30,17 @@ pub struct Workspace {
     pub reads_files: bool,
     /// What the token may do.
     pub scopes: BTreeSet<String>,
+    /// The app's own token, for Socket Mode. Workspaces may have it in common: then they have one app.
+    pub app_token: String,
+    /// Whether the app token has the scope connections:write.
+    pub opens_connections: bool,
     /// Whether the app is an agent, with sessions, as all new apps are.
     pub is_agent: bool,
 }
 
 impl Workspace {
-    /// An agent with the channels C1, C2 and D1. Its token is `xoxb-<team>`, its bot `UBOT<team>`.
+    /// An agent with the channels C1, C2 and D1. Its token is `xoxb-<team>`, its app's `xapp-<team>`, its bot
+    /// `UBOT<team>`.
     pub fn new(team_id: &str) -> Self {
         Self {
             team_id: team_id.to_owned(),
@@ -45,6 +51,8 @@ impl Workspace {
             channels: ["C1", "C2", "D1"].map(str::to_owned).into(),
             reads_files: true,
             scopes: SCOPES.map(str::to_owned).into(),
+            app_token: format!("xapp-{team_id}"),
+            opens_connections: true,
             is_agent: true,
         }
     }
@@ -143,6 +151,8 @@ pub(super) struct Inner {
     /// What is shown at threads now.
     pub statuses: HashMap<ThreadKey, String>,
     pub sessions: HashMap<ThreadKey, String>,
+    /// By app token.
+    pub sockets: HashMap<String, Sockets>,
 }
 
 impl Inner {

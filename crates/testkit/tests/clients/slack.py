@@ -1,6 +1,7 @@
 """Slack's official SDK against the double: what it can do at Slack it can do here, and refusals look the same."""
 
 import json
+import queue
 import sys
 
 from slack_sdk import WebClient
@@ -8,6 +9,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.models.messages.chunk import MarkdownTextChunk
 from slack_sdk.models.metadata import Metadata
 from slack_sdk.signature import Clock, SignatureVerifier
+from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.response import SocketModeResponse
 
 told = json.loads(sys.argv[1])
 client = WebClient(token=told["token"], base_url=told["url"] + "/")
@@ -95,5 +98,34 @@ for request in told["requests"]:
     }
     assert verifier.is_valid_request(request["body"], headers), request
     assert not verifier.is_valid_request(request["body"] + "x", headers)
+
+# Socket Mode: what is not acknowledged comes again, also after Slack has replaced the socket.
+web = WebClient(base_url=told["url"] + "/")
+refused("invalid_auth", web.apps_connections_open, app_token="xapp-wrong")
+refused("not_allowed_token_type", web.apps_connections_open, app_token=told["token"])
+refused("not_allowed_token_type", WebClient(token=told["app_token"], base_url=told["url"] + "/").auth_test)
+missing = refused("missing_scope", web.apps_connections_open, app_token=told["poor_app_token"])
+assert missing["needed"] == "connections:write", missing.data
+
+heard = queue.Queue()
+
+
+def listen(socket, request):
+    heard.put(request)
+    if request.type == "interactive" or request.retry_attempt:
+        socket.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
+
+
+socket = SocketModeClient(app_token=told["app_token"], web_client=web, ping_interval=1)
+socket.socket_mode_request_listeners.append(listen)
+socket.connect()
+first, again, pressed = (heard.get(timeout=30) for _ in range(3))
+assert (first.type, first.retry_attempt, again.retry_attempt) == ("events_api", 0, 1), (first, again)
+assert first.payload == again.payload and again.retry_reason == "timeout"
+assert first.payload["event"]["type"] == "app_mention", first.payload
+assert (pressed.type, pressed.payload["type"]) == ("interactive", "block_actions"), pressed.payload
+# Sent when what was before it is acknowledged.
+assert heard.get(timeout=30).type == "slash_commands"
+socket.close()
 
 print("ok")
