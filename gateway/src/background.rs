@@ -11,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::catch_up;
 use crate::polls;
 use crate::reloader::Record;
 use crate::{partials, retention};
@@ -34,6 +35,7 @@ pub(crate) fn start(app: &Arc<App>, readiness: &Readiness, tasks: &TaskTracker) 
     spawn(app, tasks, partials::listen);
     spawn(app, tasks, retention::run);
     fetch(app, tasks);
+    spawn(app, tasks, catch_up::run);
     spawn(app, tasks, clean);
     spawn(app, tasks, |app| ping_postgres(app, postgres));
     spawn(app, tasks, |app| ping_redis(app, redis));

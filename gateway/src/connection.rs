@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub warned: AtomicBool,
     /// The platform refuses the line over which deliveries come: that replies can be sent does not take this back.
     pub line_refused: AtomicBool,
+    /// Its line is open here.
+    pub on_line: AtomicBool,
     pub signs: Signs,
     secrets: OnceCell<Secrets>,
 }
@@ -40,6 +42,7 @@ impl Connection {
             reported: Mutex::default(),
             warned: AtomicBool::new(false),
             line_refused: AtomicBool::new(false),
+            on_line: AtomicBool::new(false),
             signs: Signs::default(),
             secrets: OnceCell::new(),
         }

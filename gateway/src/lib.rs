@@ -9,6 +9,7 @@ mod app;
 mod args;
 mod background;
 mod body;
+mod catch_up;
 mod connection;
 mod credentials;
 mod dispatch;

@@ -2,6 +2,7 @@
 //! the place of an old one it has two.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use konstruct_channels::{Adapter, Heard, Line, NotConnected, SendError};
@@ -34,6 +35,7 @@ pub(crate) async fn listen_for_ever(
                 () = keep_open(app, adapter, connection) => {}
                 () = taken_by_another(app, connection) => {}
             }
+            connection.on_line.store(false, Ordering::Relaxed);
         }
         sleep(PAUSE).await;
     }
@@ -58,6 +60,7 @@ async fn keep_open(app: &Arc<App>, adapter: &Arc<dyn Adapter>, connection: &Arc<
         let opened = Instant::now();
         let wait = match open(app, adapter.as_ref(), connection).await {
             Ok(line) => {
+                connection.on_line.store(true, Ordering::Relaxed);
                 app.credentials.line_opened(connection);
                 let (leaving, left) = oneshot::channel();
                 let (app, adapter, connection) =
@@ -68,7 +71,10 @@ async fn keep_open(app: &Arc<App>, adapter: &Arc<dyn Adapter>, connection: &Arc<
                 while lines.try_join_next().is_some() {}
                 Duration::ZERO
             }
-            Err(error) => refused(app, connection, error).await,
+            Err(error) => {
+                connection.on_line.store(false, Ordering::Relaxed);
+                refused(app, connection, error).await
+            }
         };
         failures = if opened.elapsed() < STEADY { failures + 1 } else { 0 };
         sleep(wait.max(backoff(failures))).await;

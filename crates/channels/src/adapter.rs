@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -11,7 +12,7 @@ use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretField};
 use secrecy::SecretString;
 
-use crate::{Event, Failure, Ledger, Line, SendError, Streaming};
+use crate::{Event, Failure, History, Ledger, Line, SendError, Streaming};
 
 /// A channel. `verify` and `parse` are pure; the others talk to the platform.
 ///
@@ -145,6 +146,20 @@ pub trait Adapter: Send + Sync {
         Box::pin(async { Ok(Polled::default()) })
     }
 
+    /// How long nobody may listen until deliveries are lost that can be asked for afterwards. None: they are kept, or
+    /// cannot be asked for.
+    fn gives_up_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What the platform remembers, for a channel that [gives up](Self::gives_up_after).
+    fn history<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn History + 'a>, SendError>> {
+        Box::pin(async { Err(SendError::Rejected { reason: "this channel has no history".to_owned() }) })
+    }
+
     /// Opens the line over which the deliveries come of a connection that has a
     /// [`line_token`](ChannelSnapshot::line_token).
     fn open_line<'a>(
@@ -169,14 +184,14 @@ pub struct Capabilities {
     /// `None` for a channel that shows no sign of typing.
     pub typing: Option<Typing>,
     /// For how long after a person's message they may be answered freely.
-    pub reply_window: Option<std::time::Duration>,
+    pub reply_window: Option<Duration>,
 }
 
 /// A channel's sign of typing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Typing {
     /// After what time it has to be renewed.
-    pub lasts: std::time::Duration,
+    pub lasts: Duration,
     /// It names the message and marks it as read. Else it is the conversation's.
     pub each_message: bool,
 }

@@ -9,6 +9,7 @@ mod adapters;
 mod download;
 mod event;
 mod failure;
+mod history;
 mod http_client;
 mod json;
 mod ledger;
@@ -32,6 +33,7 @@ pub use adapter::{
 pub use adapters::{Adapters, SetUp, Settings};
 pub use event::{Action, Event};
 pub use failure::{Failure, SendError};
+pub use history::{History, Part, Place, Remembered};
 pub use ledger::Ledger;
 pub use line::{Heard, Line};
 pub use streaming::{Stream, Streaming};

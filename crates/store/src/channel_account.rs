@@ -44,9 +44,13 @@ impl Store {
         Ok(if held { AccountClaim::Held } else { AccountClaim::HeldByAnother })
     }
 
+    /// Nobody listens for the connection from now on, on purpose: what is written meanwhile is not missed.
     pub async fn release_channel_account(&self, tenant: TenantId, connection: &str) -> Result<()> {
         let mut transaction = self.begin(tenant).await?;
         sqlx::query!("delete from konstruct.channel_account where connection = $1", connection)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("delete from konstruct.listening where connection = $1", connection)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;

@@ -16,6 +16,7 @@ mod history;
 mod hold;
 mod intake;
 mod keyring;
+mod listening;
 mod media;
 mod migrate;
 mod notice;

@@ -8,6 +8,7 @@ mod manners;
 mod outage;
 mod retention;
 mod slack_actions;
+mod slack_backfill;
 mod slack_intake;
 mod slack_outbox;
 mod slack_refused;

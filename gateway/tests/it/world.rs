@@ -80,7 +80,11 @@ impl World {
         let slack = SlackDouble::start().await;
         let (whatsapp, telegram) = (WhatsAppDouble::start().await, TelegramDouble::start().await);
         let mut channels = ChannelSettings {
-            slack: SlackSettings { base_url: slack.base_url(), signing_secret: Some(SHARED_SECRET.into()) },
+            slack: SlackSettings {
+                base_url: slack.base_url(),
+                signing_secret: Some(SHARED_SECRET.into()),
+                ..SlackSettings::default()
+            },
             ..ChannelSettings::default()
         };
         channels.whatsapp.base_url = whatsapp.base_url();
@@ -129,11 +133,22 @@ impl World {
         self.shutdown = None;
     }
 
+    /// The next one, in its place.
+    pub(crate) async fn start_gateway(&mut self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.url = format!("http://{}", listener.local_addr().unwrap());
+        self.shutdown = Some(self.gateway_on(listener).await);
+    }
+
     /// Another gateway on the same databases and files, until the guard is dropped.
     pub(crate) async fn another_gateway(&self) -> DropGuard {
+        self.gateway_on(TcpListener::bind("127.0.0.1:0").await.unwrap()).await
+    }
+
+    async fn gateway_on(&self, listener: TcpListener) -> DropGuard {
         let (readiness, shutdown) = (Readiness::new(), CancellationToken::new());
         let config = Config {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            listener,
             store: self.gateway_store.clone(),
             bus: self.bus.clone(),
             readiness: readiness.clone(),

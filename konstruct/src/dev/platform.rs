@@ -100,6 +100,7 @@ impl Platform {
                 slack: SlackSettings {
                     base_url: self.slack_base_url,
                     signing_secret: Some(self.shared_signing_secret),
+                    ..SlackSettings::default()
                 },
                 ..ChannelSettings::default()
             },

@@ -10,6 +10,7 @@ use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::history::Memory;
 use super::parse::Delivery;
 use super::socket::Sockets;
 use super::status::Thread;
@@ -18,12 +19,15 @@ use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
-    Account, Adapter, Capabilities, Event, Failure, File, Ledger, Line, Malformed, Markup, NotConnected,
-    Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
+    Account, Adapter, Capabilities, Event, Failure, File, History, Ledger, Line, Malformed, Markup,
+    NotConnected, Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
 };
 
 /// The Web API of the real Slack.
 pub const BASE_URL: &str = "https://slack.com/api";
+
+/// Five minutes: of an outage that is shorter Slack's last try makes up.
+const BACKFILL_AFTER: u64 = 300;
 
 /// How long a status stays at a thread in which nobody writes.
 const STATUS_LASTS: Duration = Duration::from_mins(2);
@@ -47,11 +51,22 @@ pub struct Settings {
         id = "slack_signing_secret"
     )]
     pub signing_secret: Option<SecretString>,
+    /// After how many seconds in which no gateway listened Slack is asked for what was written meanwhile. Slack's own last
+    /// try comes after six minutes. With 0 it is never asked.
+    #[arg(
+        long = "slack-backfill-after-seconds",
+        env = "KONSTRUCT_SLACK_BACKFILL_AFTER_SECONDS",
+        value_name = "SECONDS",
+        default_value_t = BACKFILL_AFTER,
+        value_parser = clap::value_parser!(u64).range(..=86_400),
+        id = "slack_backfill_after"
+    )]
+    pub backfill_after: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { base_url: BASE_URL.to_owned(), signing_secret: None }
+        Self { base_url: BASE_URL.to_owned(), signing_secret: None, backfill_after: BACKFILL_AFTER }
     }
 }
 
@@ -62,6 +77,7 @@ pub struct Slack {
     files: Downloads,
     sockets: Sockets,
     shared: Option<Secrets>,
+    backfill_after: Option<Duration>,
 }
 
 impl Slack {
@@ -71,7 +87,9 @@ impl Slack {
         let files = Downloads::new(&settings.base_url, BASE_URL, &[files::HOST])?;
         let sockets = Sockets::new(&settings.base_url)?;
         let client = Client::with(http, &settings.base_url);
-        Ok(Self { client, pace: Pace::default(), files, sockets, shared })
+        let backfill_after =
+            (settings.backfill_after > 0).then(|| Duration::from_secs(settings.backfill_after));
+        Ok(Self { client, pace: Pace::default(), files, sockets, shared, backfill_after })
     }
 
     async fn post(
@@ -258,6 +276,21 @@ impl Adapter for Slack {
         Box::pin(async move {
             let token = account.secrets.require(SecretField::SlackBotToken)?;
             self.client.fetch(&self.files, token, attachment, max).await
+        })
+    }
+
+    fn gives_up_after(&self) -> Option<Duration> {
+        self.backfill_after
+    }
+
+    fn history<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+    ) -> BoxFuture<'a, Result<Box<dyn History + 'a>, SendError>> {
+        Box::pin(async move {
+            let token = account.secrets.require(SecretField::SlackBotToken)?;
+            let of = account.connection.channel.account().unwrap_or_default();
+            Ok(Box::new(Memory::of(&self.client, token, of).await?) as Box<dyn History + 'a>)
         })
     }
 

@@ -6,6 +6,7 @@ mod content;
 mod envelope;
 mod files;
 mod format;
+mod history;
 mod inbound_text;
 mod interaction;
 mod parse;

@@ -135,6 +135,7 @@ async fn fill_delivery(world: &World) {
     gateway.meet(globex, &web, &person).await.unwrap();
     let minute = std::time::Duration::from_mins(1);
     assert!(gateway.lease_poll(globex, &web, "gateway", minute).await.unwrap());
+    gateway.listening(globex, &web, minute).await.unwrap();
     let conversation = konstruct_store::conversation_of(globex, &web_chat(), &message("c3", 1));
     assert!(gateway.stream_begins(globex, conversation, part.reply).await.unwrap());
     let subject = serde_json::json!({ "secret": "subject" });

@@ -9,14 +9,22 @@ use super::state::{Inner, Workspace};
 pub(super) const OPEN: &str = "apps.connections.open";
 
 /// The scope without which a method is refused.
-pub(super) fn missing_scope(workspace: &Workspace, method: &str) -> Option<&'static str> {
+pub(super) fn missing_scope(
+    workspace: &Workspace,
+    method: &str,
+    arguments: &Arguments,
+) -> Option<&'static str> {
     if method == OPEN {
         return (!workspace.opens_connections).then_some("connections:write");
     }
     let needed: &[&str] = match method {
         "assistant.threads.setStatus" => &["chat:write", "assistant:write"],
         "conversations.replies" | "conversations.history" => {
-            &["channels:history", "groups:history", "im:history", "mpim:history"]
+            match string(arguments, "channel").and_then(|channel| channel.chars().next()) {
+                Some('D') => &["im:history"],
+                Some('G') => &["groups:history", "mpim:history"],
+                _ => &["channels:history", "groups:history"],
+            }
         }
         "agents.sessions.setStatus" => &["chat:write"],
         _ if method.starts_with("chat.") => &["chat:write"],
@@ -52,14 +60,18 @@ pub(super) fn over_rate(
         let last = state.last_post.insert(key, now)?;
         return (state.limit_rate && now - last < Duration::from_secs(1)).then_some(1);
     }
-    let tier = tier(method).filter(|_| state.limit_rate)?;
+    let is_history = method.starts_with("conversations.");
+    let (tier, within) = match state.distributed.filter(|_| is_history) {
+        Some(distributed) => (1, distributed.every),
+        None => (tier(method).filter(|_| state.limit_rate)?, Duration::from_mins(1)),
+    };
     let calls = state.recent.entry((workspace.team_id.clone(), method.to_owned())).or_default();
-    while calls.front().is_some_and(|first| now - *first > Duration::from_mins(1)) {
+    while calls.front().is_some_and(|first| now - *first > within) {
         calls.pop_front();
     }
     if calls.len() < tier {
         calls.push_back(now);
         return None;
     }
-    calls.front().map(|first| 61_u64.saturating_sub((now - *first).as_secs()))
+    calls.front().map(|first| 1 + within.saturating_sub(now - *first).as_secs())
 }

@@ -4,15 +4,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::arguments::{Arguments, Content, Refusal, channel, is_true, number, string, thread_ts};
+use super::arguments::{Arguments, Content, Refusal, channel, string, thread_ts};
 use super::server::{rate_limited, refused};
 use super::state::{Ephemeral, Inner, Message, State, Workspace, next_ts};
-use super::{files, limits, socket, status, stream};
-
-const PAGE_MAX: usize = 1000;
+use super::{files, history, limits, socket, status, stream};
 
 pub(super) fn call(state: &State, workspace: &Workspace, method: &str, arguments: &Arguments) -> Response {
-    if let Some(needed) = limits::missing_scope(workspace, method) {
+    if let Some(needed) = limits::missing_scope(workspace, method, arguments) {
         let provided: Vec<_> = workspace.scopes.iter().map(String::as_str).collect();
         let body = json!({
             "ok": false, "error": "missing_scope", "needed": needed, "provided": provided.join(","),
@@ -47,7 +45,8 @@ fn answer(
         "assistant.threads.setStatus" => status::of_thread(state, workspace, arguments),
         "agents.sessions.setStatus" => status::of_session(state, workspace, arguments),
         "files.info" => files::info(state, workspace, string(arguments, "file").unwrap_or_default()),
-        "conversations.replies" => replies(state, workspace, arguments),
+        "conversations.history" => history::history(state, workspace, arguments),
+        "conversations.replies" => history::replies(state, workspace, arguments),
         _ => Err("unknown_method"),
     }
 }
@@ -65,8 +64,7 @@ fn post_message(state: &mut Inner, workspace: &Workspace, arguments: &Arguments)
     let channel = channel(workspace, arguments, "channel")?;
     let content = Content::of(arguments)?;
     let message = Message::new(workspace, channel, thread_ts(arguments)?, content);
-    let answer =
-        json!({ "ok": true, "channel": channel, "ts": message.ts, "message": shown(&message, true) });
+    let answer = json!({ "ok": true, "channel": channel, "ts": message.ts, "message": history::shown(&message, true) });
     state.post(message);
     Ok(answer)
 }
@@ -106,43 +104,4 @@ fn post_ephemeral(state: &mut Inner, workspace: &Workspace, arguments: &Argument
     let (channel, user) = (channel.to_owned(), user.to_owned());
     state.ephemerals.push(Ephemeral { channel, user, thread_ts, text: content.text });
     Ok(json!({ "ok": true, "message_ts": next_ts() }))
-}
-
-fn replies(state: &Inner, workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
-    let channel = channel(workspace, arguments, "channel")?;
-    let root = string(arguments, "ts").ok_or("invalid_arguments")?;
-    let limit = number(arguments, "limit")?.unwrap_or(PAGE_MAX);
-    let from = number(arguments, "cursor").map_err(|_| "invalid_cursor")?.unwrap_or(0);
-    if limit == 0 || limit > PAGE_MAX {
-        return Err("invalid_limit");
-    }
-    let in_thread = |message: &&Message| {
-        message.team_id == workspace.team_id
-            && message.channel == channel
-            && (message.ts == root || message.thread_ts.as_deref() == Some(root))
-    };
-    let thread: Vec<&Message> = state.messages.iter().filter(in_thread).collect();
-    if thread.is_empty() {
-        return Err("thread_not_found");
-    }
-    let with_metadata = is_true(arguments, "include_all_metadata");
-    let page: Vec<Value> =
-        thread.iter().skip(from).take(limit).map(|message| shown(message, with_metadata)).collect();
-    let next = from + page.len();
-    let cursor = if next < thread.len() { next.to_string() } else { String::new() };
-    Ok(json!({
-        "ok": true, "messages": page, "has_more": !cursor.is_empty(),
-        "response_metadata": { "next_cursor": cursor },
-    }))
-}
-
-fn shown(message: &Message, with_metadata: bool) -> Value {
-    let mut shown = json!({
-        "type": "message", "user": message.user, "bot_id": message.bot_id, "text": message.text,
-        "ts": message.ts, "thread_ts": message.thread_ts,
-    });
-    if let (true, Some(metadata)) = (with_metadata, &message.metadata) {
-        shown["metadata"] = metadata.clone();
-    }
-    shown
 }

@@ -6,6 +6,7 @@
 mod app;
 mod arguments;
 mod files;
+mod history;
 mod limits;
 mod methods;
 mod page;
@@ -73,6 +74,26 @@ impl SlackDouble {
         for workspace in state.workspaces.iter_mut().filter(|workspace| workspace.team_id == team_id) {
             token.clone_into(&mut workspace.bot_token);
         }
+    }
+
+    /// What an event says was written is there to be read from now on, whether the event arrives or not.
+    pub fn remember(&self, envelope: &serde_json::Value) {
+        let (mut message, team_id) =
+            (envelope["event"].clone(), envelope["team_id"].as_str().unwrap_or_default());
+        let channel = message["channel"].as_str().unwrap_or_default().to_owned();
+        if let Some(fields) = message.as_object_mut() {
+            for field in ["channel", "channel_type", "event_ts"] {
+                fields.remove(field);
+            }
+            fields.insert("type".to_owned(), "message".into());
+        }
+        self.state.lock().said.push(history::Said { team_id: team_id.to_owned(), channel, message });
+    }
+
+    /// From now on the app counts as distributed outside of the marketplace: it gets 15 messages at once, and may ask
+    /// `every` so often, at Slack once a minute.
+    pub fn limit_history(&self, every: std::time::Duration) {
+        self.state.lock().distributed = Some(history::Distributed { every });
     }
 
     /// A file that somebody attached. Returns its entry in an event's `files`.

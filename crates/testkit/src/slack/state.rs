@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::arguments::Content;
 use super::files::SharedFile;
+use super::history::{Distributed, Said};
 use super::socket::Sockets;
 use super::stream::Phase;
 use crate::fault::Faults;
@@ -151,6 +152,10 @@ pub(super) struct Inner {
     /// What is shown at threads now.
     pub statuses: HashMap<ThreadKey, String>,
     pub sessions: HashMap<ThreadKey, String>,
+    /// What people wrote.
+    pub said: Vec<Said>,
+    /// Present when the app counts as distributed outside of the marketplace.
+    pub distributed: Option<Distributed>,
     /// By app token.
     pub sockets: HashMap<String, Sockets>,
 }
