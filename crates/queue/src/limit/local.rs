@@ -21,6 +21,9 @@ pub(super) struct Local {
 struct Counters {
     empty_at: HashMap<String, u64>,
     refused: HashMap<String, Window>,
+    /// Until when each message that was let in is the same one: platforms deliver one twice, and most of all while
+    /// something is slow.
+    seen: HashMap<String, u64>,
 }
 
 /// One refusal: since when, where it began, and until when it is the same one.
@@ -32,17 +35,21 @@ struct Window {
 }
 
 impl Local {
-    /// `now` is the time since any moment that stays the same.
+    /// `now` is the time since any moment that stays the same, `seen` names the message.
     pub(super) fn decide(
         &self,
         now: Duration,
         asker: Asker<'_>,
+        seen: String,
         keys: &[String],
         counters: &[Counter],
     ) -> Decision {
         let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
         let mut known = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         known.make_room(now);
+        if known.seen.get(&seen).is_some_and(|until| *until > now) {
+            return Decision::Allowed;
+        }
         let after: Vec<u64> = keys
             .iter()
             .zip(counters)
@@ -65,6 +72,9 @@ impl Local {
             if known.empty_at.len() < COUNTERS_MAX || known.empty_at.contains_key(key) {
                 known.empty_at.insert(key.clone(), at);
             }
+        }
+        if known.seen.len() < COUNTERS_MAX {
+            known.seen.insert(seen, now + 2 * period_us());
         }
         Decision::Allowed
     }
@@ -89,6 +99,9 @@ impl Counters {
         if self.refused.len() >= COUNTERS_MAX {
             self.refused.retain(|_, window| window.until > now);
         }
+        if self.seen.len() >= COUNTERS_MAX {
+            self.seen.retain(|_, until| *until > now);
+        }
     }
 }
 
@@ -103,9 +116,24 @@ mod tests {
     }
 
     fn decide(local: &Local, at_ms: u64, person: &str, counters: &[Counter]) -> Decision {
+        let message = uuid::Uuid::new_v4().to_string();
+        say(local, at_ms, person, &message, counters)
+    }
+
+    fn say(local: &Local, at_ms: u64, person: &str, message: &str, counters: &[Counter]) -> Decision {
         let keys = ["tenant".to_owned(), person.to_owned()];
-        let asker = Asker { id: person, place: &format!("{person}'s thread at {at_ms}"), message: "" };
-        local.decide(Duration::from_millis(at_ms), asker, &keys, counters)
+        let asker = Asker { id: person, place: &format!("{person}'s thread at {at_ms}"), message };
+        local.decide(Duration::from_millis(at_ms), asker, message.to_owned(), &keys, counters)
+    }
+
+    #[test]
+    fn a_message_that_is_delivered_again_is_counted_once_for_two_minutes() {
+        let (local, limits) = (Local::default(), counters(100, 2));
+        for at in [0, 1, 119_999] {
+            assert_eq!(say(&local, at, "ann", "hello", &limits), Decision::Allowed, "{at}");
+        }
+        assert_eq!(say(&local, 120_000, "ann", "hello", &limits), Decision::Allowed, "as a new one");
+        assert!(matches!(say(&local, 120_001, "ann", "and", &limits), Decision::Refused(_)));
     }
 
     #[test]

@@ -104,6 +104,11 @@ pub struct Asker<'a> {
     pub message: &'a str,
 }
 
+/// The key of a message that was let in.
+fn seen(tenant: TenantId, asker: Asker<'_>) -> String {
+    format!("{}seen:{}", prefix(tenant), asker.message)
+}
+
 /// A decision, and whether it was this process's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -138,13 +143,13 @@ impl Limiter {
             self.shut_until.store(elapsed().saturating_add(shut), Ordering::Relaxed);
         }
         let keys: Vec<String> = counters.iter().map(|counter| counter.key(tenant)).collect();
-        let decision = self.local.decide(self.started.elapsed(), asker, &keys, counters);
+        let decision = self.local.decide(self.started.elapsed(), asker, seen(tenant, asker), &keys, counters);
         Verdict { decision, without_redis: true }
     }
 
     async fn ask(&self, tenant: TenantId, asker: Asker<'_>, counters: &[Counter]) -> RedisResult<Decision> {
         let mut call = SCRIPT.key(format!("{}refused:{}", prefix(tenant), asker.id));
-        call.key(format!("{}seen:{}", prefix(tenant), asker.message)).arg(period_us()).arg(asker.place);
+        call.key(seen(tenant, asker)).arg(period_us()).arg(asker.place);
         for counter in counters {
             call.key(counter.key(tenant)).arg(counter.step(1));
         }
