@@ -177,6 +177,9 @@ pub trait Adapter: Send + Sync {
 pub struct Capabilities {
     /// Longest text of one message, in characters. A longer reply becomes several.
     pub text_max: usize,
+    /// More messages for one reply are a flood: then it is its beginning and a file with the whole. `None` for a channel
+    /// that shows everything.
+    pub messages_max: Option<usize>,
     pub markup: Markup,
     pub buttons: bool,
     pub streaming: bool,
@@ -291,6 +294,8 @@ pub struct Reply<'a> {
     pub text: &'a str,
     /// An earlier try may have succeeded.
     pub in_doubt: bool,
+    /// Which try this is, from 1.
+    pub attempt: u32,
 }
 
 /// Why a connection does not work although the platform answered, or that it could not be asked.

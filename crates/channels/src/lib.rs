@@ -14,6 +14,7 @@ mod http_client;
 mod json;
 mod ledger;
 mod line;
+mod long;
 mod markdown;
 mod pace;
 mod parts;

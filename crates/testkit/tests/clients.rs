@@ -58,7 +58,8 @@ async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
     check("whatsapp.py", &told).await;
     let sent = whatsapp.sent();
     let shown: Vec<_> = sent.iter().map(|sent| (sent.recipient.as_str(), sent.text.as_str())).collect();
-    assert_eq!(shown, [(PHONE, "by number"), (PERSON, "by id")]);
+    assert_eq!(shown, [(PHONE, "by number"), (PERSON, "by id"), (PHONE, "below")]);
+    assert_eq!(sent[2].document.as_deref(), Some("hé 😀"));
     assert_eq!(sent[0].callback_data.as_deref(), Some("track"));
     assert_eq!(whatsapp.typing(), ["wamid.1"]);
 }
@@ -73,7 +74,9 @@ async fn python_telegram_bot_uses_the_double_of_telegram() {
     let told = json!({ "url": telegram.base_url(), "token": bot.token, "file": file });
     check("telegram_bot.py", &told).await;
     let texts: Vec<_> = telegram.sent().into_iter().map(|sent| sent.text).collect();
-    assert_eq!(texts, ["plain", "bold < 1", "choose"]);
+    assert_eq!(texts, ["plain", "bold < 1", "choose", "below"]);
+    let document = telegram.sent()[3].document.clone().unwrap();
+    assert_eq!((document.name.as_str(), document.text.as_str()), ("a.txt", "hé 😀"));
     assert!(telegram.sent()[2].reply_markup.is_some());
     assert!(telegram.webhook("ada_bot").is_none());
 }
@@ -86,6 +89,7 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     slack.add_workspace(workspace.clone());
     slack.add_workspace(poor.clone());
     slack.withdraw_scope("T2", "chat:write");
+    slack.withdraw_scope("T2", "files:write");
     slack.inject("chat.meMessage", [Fault::RateLimited { seconds: 7 }]);
     let app = App::new(&workspace, "konstruct-slack-secret");
     let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into(), 1_763_740_800);
@@ -107,8 +111,15 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     let ended = Some(Phase::Ended);
     assert_eq!(
         shown,
-        [("root, changed", None), ("**reply**", None), ("Hello world, changed", ended), ("in chunks", ended)]
+        [
+            ("root, changed", None),
+            ("**reply**", None),
+            ("Hello world, changed", ended),
+            ("in chunks", ended),
+            ("", None)
+        ]
     );
+    assert_eq!((messages[4].files[0].title.as_str(), messages[4].files[0].text.as_str()), ("Answer", "hé 😀"));
     assert_eq!(messages[2].metadata.as_ref().unwrap()["event_type"], "test");
     assert_eq!(slack.ephemerals()[0].text, "only for you");
     let root = &messages[0].ts;

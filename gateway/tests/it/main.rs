@@ -4,6 +4,7 @@
 mod attachments;
 mod browser;
 mod files;
+mod long_answers;
 mod manners;
 mod outage;
 mod retention;

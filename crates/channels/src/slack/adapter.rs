@@ -74,7 +74,7 @@ pub struct Slack {
     pub(super) client: Client,
     /// How fast answers are shown while they are written.
     pub(super) pace: Pace,
-    files: Downloads,
+    pub(super) files: Downloads,
     sockets: Sockets,
     shared: Option<Secrets>,
     backfill_after: Option<Duration>,
@@ -101,8 +101,12 @@ impl Slack {
         let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
         let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
         let Thread { channel, ts: thread_ts } = thread(reply.target)?;
-        let Reply { id, text, in_doubt, .. } = *reply;
-        let reply = send::Reply { id, channel, thread_ts, text, in_doubt, first: None };
+        let Reply { id, text, in_doubt, attempt, .. } = *reply;
+        let shape = send::Shape::Messages;
+        let reply = send::Reply { id, channel, thread_ts, text, in_doubt, first: None, shape };
+        if reply.parts().len() > format::MESSAGES_MAX {
+            return self.post_long(token, reply, attempt, ledger).await;
+        }
         let first = self.finish(token, &reply, ledger).await?;
         self.client.deliver(token, &send::Reply { first: first.as_deref(), ..reply }).await
     }
@@ -130,6 +134,7 @@ impl Adapter for Slack {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::PART_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Markdown,
             buttons: true,
             streaming: true,

@@ -139,6 +139,7 @@ impl Adapter for Telegram {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::TEXT_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Own,
             buttons: true,
             streaming: false,

@@ -162,6 +162,7 @@ impl Adapter for WhatsApp {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::TEXT_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Own,
             buttons: false,
             streaming: false,

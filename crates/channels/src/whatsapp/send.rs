@@ -15,7 +15,8 @@ use super::errors::Meaning;
 use super::{format, status};
 use crate::json::text;
 use crate::pace::{Pace, Rate};
-use crate::parts::{self, Doubt};
+use crate::long::{self, FILE_PART, Standing};
+use crate::parts::{self, Doubt, unknown_before};
 use crate::{Failure, Ledger, Reply, SendError};
 
 /// Meta takes eighty messages a second from a business phone number.
@@ -50,12 +51,17 @@ impl Errand<'_> {
         if self.window_is_closed() {
             return self.outside_window(ledger).await;
         }
+        let doubt = Doubt { within: self.report_within, look: LOOK };
+        if texts.len() > format::MESSAGES_MAX
+            && let Some(sent) = self.send_file(ledger, doubt).await?
+        {
+            return Ok(Some(sent));
+        }
         let send_part = |index: usize| {
             let part = u16::try_from(index).unwrap_or(u16::MAX);
             let message = json!({ "type": "text", "text": { "body": texts[index], "preview_url": false } });
             Box::pin(async move { self.post(part, message).await }) as _
         };
-        let doubt = Doubt { within: self.report_within, look: LOOK };
         let sent = parts::send(ledger, texts.len(), doubt, &|| self.may_leave(), &send_part).await;
         match sent {
             Err(Failure { error: SendError::Rejected { reason }, .. }) if reason == WINDOW_CLOSED => {
@@ -63,6 +69,38 @@ impl Errand<'_> {
             }
             other => other,
         }
+    }
+
+    /// None: messages have to do.
+    async fn send_file(&self, ledger: &dyn Ledger, doubt: Doubt) -> Result<Option<String>, Failure> {
+        let known = ledger.parts().await.map_err(unknown_before)?;
+        match Standing::of(&known, doubt)? {
+            Standing::Sent(message_id) => return Ok(Some(message_id)),
+            Standing::GivenUp => return Ok(None),
+            Standing::Open => self.may_leave()?,
+        }
+        let sent = match self.lay_down().await {
+            Ok(media) => {
+                let caption = format::caption(self.reply.text);
+                let document = json!({ "id": media, "filename": long::NAME, "caption": caption });
+                let message = json!({ "type": "document", "document": document });
+                parts::one(ledger, FILE_PART, Box::pin(self.post(FILE_PART, message))).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match sent {
+            Ok(message_id) => Ok(Some(message_id)),
+            Err(failure) if long::gives_way(&failure.error, self.reply.attempt) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns Meta's id of the whole answer as a file, which is good for 30 days.
+    async fn lay_down(&self) -> Result<String, SendError> {
+        let answer = self.client.upload(self.number_scope(), self.token, self.reply.text).await;
+        let answer = answer.map_err(|meaning| long::unseen(self.learn(meaning)))?;
+        let id = text(&answer, "id").map(str::to_owned);
+        id.ok_or_else(|| SendError::Rejected { reason: "WhatsApp names no id of the file".to_owned() })
     }
 
     fn window_is_closed(&self) -> bool {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub use state::{Bot, SentText, Webhook};
+pub use state::{Bot, Document, SentText, Webhook};
 
 use crate::fault::CallFault;
 use crate::serving::{self, Serving};

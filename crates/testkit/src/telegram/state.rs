@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::fault::Faults;
+use crate::form::Upload;
 use crate::slack::seconds_now;
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,26 @@ pub struct SentText {
     /// As people read it.
     pub text: String,
     pub reply_markup: Option<Value>,
+    /// Below which the text stands.
+    pub document: Option<Document>,
+}
+
+/// A text that was sent as a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Document {
+    pub name: String,
+    pub media_type: String,
+    pub text: String,
+}
+
+impl From<&Upload> for Document {
+    fn from(upload: &Upload) -> Self {
+        Self {
+            name: upload.name.clone(),
+            media_type: upload.media_type.clone(),
+            text: String::from_utf8_lossy(&upload.bytes).into_owned(),
+        }
+    }
 }
 
 #[derive(Default)]

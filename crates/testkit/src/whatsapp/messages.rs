@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::state::{Inner, Number, SentMessage};
 
 const TEXT_MAX: usize = 4_096;
+const CAPTION_MAX: usize = 1_024;
 const CALLBACK_MAX: usize = 512;
 
 /// Code and words.
@@ -25,6 +26,7 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
     }
     let kind = text(message, "type").unwrap_or("text");
     let body = &message[kind];
+    let mut document = None;
     let shown = match kind {
         "text" => {
             let words = text(body, "body").ok_or((100, "The parameter text['body'] is required."))?;
@@ -35,6 +37,20 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
                 return Err((131_047, "Re-engagement message"));
             }
             words.to_owned()
+        }
+        "document" => {
+            let id = text(body, "id").ok_or((100, "The parameter document['id'] is required."))?;
+            let media = state.media.get(id).filter(|media| media.phone_number_id == number.phone_number_id);
+            let file = media.ok_or((131_053, "Media upload error: the id is not known"))?;
+            let caption = text(body, "caption").unwrap_or_default();
+            if caption.chars().count() > CAPTION_MAX {
+                return Err((100, "Param document['caption'] must be at most 1024 characters long."));
+            }
+            if !state.window_is_open(recipient) {
+                return Err((131_047, "Re-engagement message"));
+            }
+            document = Some(String::from_utf8_lossy(&file.bytes).into_owned());
+            caption.to_owned()
         }
         "template" => {
             let name = text(body, "name").ok_or((100, "The parameter template['name'] is required."))?;
@@ -56,6 +72,7 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
         recipient: recipient.to_owned(),
         kind: kind.to_owned(),
         text: shown,
+        document,
         callback_data: callback_data.map(str::to_owned),
         whole: message.clone(),
     };

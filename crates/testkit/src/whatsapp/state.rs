@@ -41,6 +41,8 @@ pub struct SentMessage {
     #[serde(rename = "type")]
     pub kind: String,
     pub text: String,
+    /// What is in the file, for one with a file.
+    pub document: Option<String>,
     pub callback_data: Option<String>,
     pub whole: Value,
 }

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile
 from telegram.error import BadRequest, Conflict, InvalidToken
 from telegram.request import HTTPXRequest
 
@@ -43,6 +43,11 @@ async def main():
     assert sent.message_id and sent.chat.id == 11
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Yes", callback_data="yes")]])
     await ada.send_message(11, "choose", reply_markup=keyboard)
+    text = InputFile("hé 😀".encode(), filename="a.txt")
+    below = await ada.send_document(11, text, caption="<i>below</i>", parse_mode="HTML")
+    assert (below.caption, below.document.file_name) == ("below", "a.txt"), below
+    await refused(BadRequest, ada.send_document(11, InputFile(b"", filename="a.txt")))
+    await refused(BadRequest, ada.send_document(11, InputFile(b"x", filename="a.txt"), caption="x" * 1025))
     await ada.send_chat_action(11, "typing")
     file = await ada.get_file(told["file"])
     assert bytes(await file.download_as_bytearray()) == b"bytes"

@@ -34,6 +34,8 @@ def refused(kind, call):
 wa = client(told["token"])
 assert wa.send_message(to=told["phone"], text="by number", tracker="track").id.startswith("wamid.")
 wa.send_message(to=told["person"], text="by id")
+laid_down = wa.upload_media(media="hé 😀".encode(), mime_type="text/plain", filename="answer.txt")
+wa.send_document(to=told["phone"], document=laid_down.id, filename="answer.txt", caption="below")
 wa.indicate_typing(message_id="wamid.1")
 media = wa.get_media_url(told["media"])
 assert (media.mime_type, media.file_size) == ("image/png", 5), media
@@ -44,6 +46,13 @@ refused(errors.ExpiredAccessToken, lambda: client("EAA-wrong").send_message(to=t
 refused(errors.ReEngagementMessage, lambda: wa.send_message(to="49999999999", text="window is closed"))
 refused(errors.WhatsAppError, lambda: wa.send_message(to=told["phone"], text="x" * 4097))
 refused(errors.WhatsAppError, lambda: wa.send_image(to=told["phone"], image="https://a.example/x.png"))
+
+document = lambda **changed: wa.send_document(to=told["phone"], **{"document": laid_down.id, **changed})  # noqa: E731
+refused(errors.WhatsAppError, lambda: document(document="4711"))
+refused(errors.WhatsAppError, lambda: document(caption="x" * 1025))
+upload = lambda media, kind: wa.upload_media(media=media, mime_type=kind, filename="x")  # noqa: E731
+refused(errors.WhatsAppError, lambda: upload(b"x", "text/html"))
+refused(errors.ExpiredAccessToken, lambda: client("EAA-wrong").upload_media(media=b"x", mime_type="text/plain", filename="x"))
 
 body = told["delivery"].encode()
 assert utils.webhook_updates_validator(told["app_secret"], body, told["signature"])
