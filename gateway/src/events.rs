@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use konstruct_channels::{AccountId, Adapter, Event};
+use konstruct_channels::{AccountId, Action, Adapter, Event};
 use konstruct_domain::delivery::{Contact, DeliveryStatus};
 use konstruct_domain::message::InboundMessage;
 use konstruct_queue::Signal;
@@ -92,8 +92,8 @@ impl Task<'_> {
                 Ok(connection) => self.rename(&connection, &previous, &current).await,
                 Err(outcome) => Ok(outcome),
             },
-            Event::Action { account, action } => match self.connection(&account)? {
-                Ok(connection) => actions::take(self.app, &connection, action).await,
+            Event::Action { account, action, contact } => match self.connection(&account)? {
+                Ok(connection) => self.action(&connection, action, contact).await,
                 Err(outcome) => Ok(outcome),
             },
             Event::Stopped { account, conversation_key, place } => match self.connection(&account)? {
@@ -139,6 +139,19 @@ impl Task<'_> {
             streams::follow(self.app, connection, &message);
         }
         Ok(outcome)
+    }
+
+    async fn action(
+        &self,
+        connection: &Arc<Connection>,
+        action: Action,
+        contact: Option<Contact>,
+    ) -> Result<&'static str, Refusal> {
+        if let Some(contact) = contact {
+            // A press is a word, too: after it the person may be written to.
+            stored(connection, self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact)).await?;
+        }
+        actions::take(self.app, connection, action).await
     }
 
     async fn status(

@@ -16,8 +16,8 @@ pub enum Event {
     Status { account: AccountId, status: DeliveryStatus },
     /// A person's id has changed from the one of `previous` to those of `current`.
     Renamed { account: AccountId, previous: Contact, current: Contact },
-    /// A person pressed a button that we offered.
-    Action { account: AccountId, action: Action },
+    /// A person pressed a button that we offered. `contact` as with a message.
+    Action { account: AccountId, action: Action, contact: Option<Contact> },
     /// A person wants no more of the answer that is being written in a conversation.
     Stopped { account: AccountId, conversation_key: String, place: ReplyTarget },
     /// The platform has taken our credentials away.

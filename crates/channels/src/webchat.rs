@@ -26,7 +26,7 @@ impl Adapter for WebChat {
             text_max: ANSWER_MAX,
             messages_max: None,
             markup: Markup::Markdown,
-            buttons: false,
+            buttons: None,
             streaming: false,
             files: false,
             typing: None,

@@ -3,6 +3,7 @@
 
 mod attachments;
 mod browser;
+mod buttons;
 mod files;
 mod long_answers;
 mod manners;

@@ -41,7 +41,7 @@ pub(super) fn caption(markdown: &str) -> String {
 }
 
 /// What is nothing but markup is shown as it is: an empty message is refused.
-fn rendered(markdown: &str) -> String {
+pub(super) fn rendered(markdown: &str) -> String {
     let text = render::<WhatsApp>(markdown);
     if text.is_empty() { markdown.to_owned() } else { text }
 }

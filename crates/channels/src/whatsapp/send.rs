@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::api::Client;
 use super::errors::Meaning;
+use super::person::Sender;
 use super::{format, status};
 use crate::json::text;
 use crate::pace::{Pace, Rate};
@@ -146,37 +147,14 @@ impl Errand<'_> {
         &self.number.phone_number_id
     }
 
-    /// By the person's id; by the number where Meta does not take ids.
     async fn post(&self, part: u16, mut message: Value) -> Result<String, SendError> {
-        message["messaging_product"] = json!("whatsapp");
-        message["recipient_type"] = json!("individual");
         let of = ReplyPart { reply: self.reply.id, part };
         message["biz_opaque_callback_data"] = json!(status::callback_data(of));
-        let Contact { user_id, phone, .. } = &self.contact;
-        let answer = match (user_id, phone) {
-            (Some(user_id), phone) => match (self.to("recipient", user_id, &message).await, phone) {
-                (Err(Meaning::IdNotTaken), Some(phone)) => self.to("to", phone, &message).await,
-                (answer, _) => answer,
-            },
-            (None, Some(phone)) => self.to("to", phone, &message).await,
-            (None, None) => {
-                let reason = "neither the person's id nor their number is known".to_owned();
-                return Err(SendError::Rejected { reason });
-            }
-        };
-        let answer = answer.map_err(|meaning| self.learn(meaning))?;
+        let sender =
+            Sender { client: self.client, token: self.token, phone_number_id: &self.number.phone_number_id };
+        let sent = sender.send(&self.contact, message).await.map_err(|meaning| self.learn(meaning))?;
         self.pace.worked(self.number_scope());
-        let message_id = text(&answer["messages"][0], "id");
-        message_id
-            .map(str::to_owned)
-            .ok_or_else(|| SendError::InDoubt { reason: "the answer has no id".to_owned() })
-    }
-
-    async fn to(&self, field: &str, address: &str, message: &Value) -> Result<Value, Meaning> {
-        let mut message = message.clone();
-        message[field] = json!(address);
-        let path = format!("{}/messages", self.number.phone_number_id);
-        self.client.post(&path, self.token, &message).await
+        Ok(sent)
     }
 
     fn learn(&self, meaning: Meaning) -> SendError {

@@ -92,6 +92,7 @@ impl Message {
             streaming: None,
             edits: 0,
             files: Vec::new(),
+            buttons: content.buttons,
         }
     }
 
@@ -124,6 +125,8 @@ pub struct Message {
     /// How often it was changed.
     pub edits: u32,
     pub files: Vec<ShownFile>,
+    /// Titles and values of the buttons below it.
+    pub buttons: Vec<(String, String)>,
 }
 
 /// A message that only one person sees.

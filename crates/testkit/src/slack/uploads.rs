@@ -41,7 +41,11 @@ pub struct ShownFile {
 }
 
 /// `files.getUploadURLExternal`. Slack reads no JSON here.
-pub(super) fn address(state: &mut Inner, workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
+pub(super) fn address(
+    state: &mut Inner,
+    workspace: &Workspace,
+    arguments: &Arguments,
+) -> Result<Value, Refusal> {
     if arguments.values().any(|value| !value.is_string()) {
         return Err("invalid_arguments");
     }
@@ -74,7 +78,9 @@ pub(super) async fn take(
         return StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
     }
     let good = |pending: &&mut Pending| {
-        pending.secret.to_string() == secret && pending.bytes.is_none() && pending.named_at.elapsed() < ADDRESS_LASTS
+        pending.secret.to_string() == secret
+            && pending.bytes.is_none()
+            && pending.named_at.elapsed() < ADDRESS_LASTS
     };
     let Some(pending) = state.pending.get_mut(&id).filter(good) else {
         return StatusCode::NOT_FOUND.into_response();
@@ -90,14 +96,19 @@ pub(super) async fn take(
 }
 
 /// `files.completeUploadExternal`. Slack shows the file some time later, which the double does at once, or never.
-pub(super) fn complete(state: &mut Inner, workspace: &Workspace, arguments: &Arguments) -> Result<Value, Refusal> {
+pub(super) fn complete(
+    state: &mut Inner,
+    workspace: &Workspace,
+    arguments: &Arguments,
+) -> Result<Value, Refusal> {
     let files = match arguments.get("files") {
         Some(Value::String(text)) => serde_json::from_str(text).map_err(|_| "invalid_arguments")?,
         Some(Value::Array(files)) => files.clone(),
         _ => return Err("invalid_arguments"),
     };
     let thread_ts = thread_ts(arguments)?;
-    let place = string(arguments, "channel_id").map(|_| channel(workspace, arguments, "channel_id")).transpose()?;
+    let place =
+        string(arguments, "channel_id").map(|_| channel(workspace, arguments, "channel_id")).transpose()?;
     let ready = |file: &Value| {
         let pending = state.pending.get(file["id"].as_str()?)?;
         (pending.team_id == workspace.team_id && pending.bytes.is_some()).then_some(())
@@ -109,7 +120,7 @@ pub(super) fn complete(state: &mut Inner, workspace: &Workspace, arguments: &Arg
     let answer = json!({ "ok": true, "files": shown.iter().map(|file| json!({"id": file.id, "title": file.title})).collect::<Vec<_>>() });
     if let Some(channel) = place.filter(|_| !std::mem::take(&mut state.loses_share)) {
         let text = string(arguments, "initial_comment").unwrap_or_default().to_owned();
-        let content = Content { text, markdown: None, metadata: None };
+        let content = Content { text, markdown: None, metadata: None, buttons: Vec::new() };
         let mut message = Message::new(workspace, channel, thread_ts, content);
         for file in &shown {
             let share = json!({ "ts": message.ts, "thread_ts": message.thread_ts });

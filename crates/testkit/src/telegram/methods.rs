@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::html;
 use super::state::{Bot, Document, Inner, SentText, Webhook};
+use super::{html, keyboard};
 use crate::form::Upload;
 use crate::slack::seconds_now;
 
@@ -20,7 +20,7 @@ pub(super) struct Refusal(pub u16, pub String, pub Value);
 
 pub(super) type Answer = Result<Value, Refusal>;
 
-fn bad(description: &str) -> Refusal {
+pub(super) fn bad(description: &str) -> Refusal {
     Refusal(400, format!("Bad Request: {description}"), Value::Null)
 }
 
@@ -55,10 +55,12 @@ pub(super) fn call(
                 Err(bad("wrong parameter action in request"))
             }
         }
-        "answerCallbackQuery" => match arguments.get("callback_query_id") {
-            Some(Value::String(_)) => Ok(json!(true)),
-            _ => Err(bad("query is too old and response timeout expired or query ID is invalid")),
-        },
+        "answerCallbackQuery" => keyboard::answer(state, arguments),
+        "editMessageReplyMarkup" => {
+            let markup = arguments.get("reply_markup").map(object);
+            markup.iter().try_for_each(keyboard::check)?;
+            keyboard::edit(state, bot, arguments, markup)
+        }
         "getFile" => get_file(state, arguments),
         _ => Err(Refusal(404, "Not Found".to_owned(), Value::Null)),
     }
@@ -145,6 +147,8 @@ fn send(
     document: Option<Document>,
 ) -> Answer {
     let chat_id = chat(state, bot, arguments)?;
+    let reply_markup = arguments.get("reply_markup").map(object);
+    reply_markup.iter().try_for_each(keyboard::check)?;
     if let Some(seconds) = too_fast(state, bot, chat_id) {
         let why = format!("Too Many Requests: retry after {seconds}");
         return Err(Refusal(429, why, json!({ "retry_after": seconds })));
@@ -157,8 +161,8 @@ fn send(
         message_thread_id: arguments.get("message_thread_id").and_then(number),
         answers: answers.and_then(|answers| number(&answers["message_id"])),
         message_id,
-        text: text.clone(),
-        reply_markup: arguments.get("reply_markup").map(object),
+        text,
+        reply_markup,
         document,
     };
     let kind = if chat_id < 0 { "supergroup" } else { "private" };
@@ -166,11 +170,11 @@ fn send(
         "chat": { "id": chat_id, "type": kind, "first_name": "Ada", "title": "Group" } });
     if let Some(document) = &sent.document {
         let id = format!("document_{message_id}");
-        answer["caption"] = json!(text);
+        answer["caption"] = json!(sent.text);
         answer["document"] = json!({ "file_id": id, "file_unique_id": id, "file_name": document.name,
             "mime_type": document.media_type, "file_size": document.text.len() });
     } else {
-        answer["text"] = json!(text);
+        answer["text"] = json!(sent.text);
     }
     state.sent.push(sent);
     Ok(answer)
@@ -212,7 +216,7 @@ fn get_file(state: &Inner, arguments: &Map<String, Value>) -> Answer {
 }
 
 /// Given as a number or, in a form, as its digits.
-fn number(value: &Value) -> Option<i64> {
+pub(super) fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 

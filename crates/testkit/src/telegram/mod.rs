@@ -4,6 +4,7 @@
 //! that come too fast. It gives updates by webhook settings or when it is asked, never both, and fails on demand.
 
 mod html;
+mod keyboard;
 mod methods;
 mod server;
 mod state;
@@ -87,6 +88,21 @@ impl TelegramDouble {
     /// A message with other fields than a text, such as `photo` and `caption`, in the same chat.
     pub fn said(&self, username: &str, person: i64, said: &Value) -> Value {
         self.update(username, &json!({ "id": person, "type": "private" }), person, said)
+    }
+
+    /// Somebody presses a button below a message that was sent, as an update.
+    pub fn pressed(&self, below: &SentText, person: i64, data: &str) -> Value {
+        self.state.lock().press(below, person, data)
+    }
+
+    /// As after some minutes: presses cannot be answered any more.
+    pub fn forget_presses(&self) {
+        self.state.lock().presses.clear();
+    }
+
+    /// What those who pressed were told, and they alone.
+    pub fn answered(&self) -> Vec<(i64, String)> {
+        self.state.lock().answered.clone()
     }
 
     /// The `photo` of a message: a file in two sizes, of which the double has the larger.

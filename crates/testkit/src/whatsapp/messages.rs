@@ -1,5 +1,7 @@
 //! What may be sent, as strict as Meta's pages describe it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -7,6 +9,7 @@ use super::state::{Inner, Number, SentMessage};
 
 const TEXT_MAX: usize = 4_096;
 const CAPTION_MAX: usize = 1_024;
+const QUESTION_MAX: usize = 1_024;
 const CALLBACK_MAX: usize = 512;
 
 /// Code and words.
@@ -52,6 +55,13 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
             document = Some(String::from_utf8_lossy(&file.bytes).into_owned());
             caption.to_owned()
         }
+        "interactive" => {
+            let words = buttons(body)?.to_owned();
+            if !state.window_is_open(recipient) {
+                return Err((131_047, "Re-engagement message"));
+            }
+            words
+        }
         "template" => {
             let name = text(body, "name").ok_or((100, "The parameter template['name'] is required."))?;
             text(&body["language"], "code")
@@ -83,6 +93,38 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
     });
     state.sent.push(sent);
     Ok(answer)
+}
+
+/// Reply buttons below a text, which it returns.
+fn buttons(body: &Value) -> Result<&str, Refusal> {
+    if body["type"] != "button" {
+        return Err((131_051, "Unsupported message type"));
+    }
+    let words = text(&body["body"], "text").ok_or((100, "The parameter interactive['body'] is required."))?;
+    if words.encode_utf16().count() > QUESTION_MAX {
+        return Err((131_009, "Body text length invalid. Min length: 1, Max length: 1024"));
+    }
+    let buttons = body["action"]["buttons"].as_array().map_or(&[][..], Vec::as_slice);
+    if !(1..=3).contains(&buttons.len()) {
+        return Err((131_009, "Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: 3"));
+    }
+    let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
+    for button in buttons {
+        let reply = &button["reply"];
+        let (Some(id), Some(title)) = (text(reply, "id"), text(reply, "title")) else {
+            return Err((100, "The parameters id and title are required."));
+        };
+        if button["type"] != "reply" || id.len() > 256 {
+            return Err((100, "Invalid parameter"));
+        }
+        if title.encode_utf16().count() > 20 {
+            return Err((131_009, "Button title length invalid. Min length: 1, Max length: 20"));
+        }
+        if !ids.insert(id) || !titles.insert(title) {
+            return Err((131_009, "Duplicate value of buttons"));
+        }
+    }
+    Ok(words)
 }
 
 /// A mark that a message was read, with or without a sign of typing.

@@ -5,7 +5,7 @@ import sys
 
 import httpx
 from pywa import WhatsApp, errors, utils
-from pywa.types import Message
+from pywa.types import Button, CallbackButton, Message
 
 told = json.loads(sys.argv[1])
 place = httpx.URL(told["url"])
@@ -36,6 +36,7 @@ assert wa.send_message(to=told["phone"], text="by number", tracker="track").id.s
 wa.send_message(to=told["person"], text="by id")
 laid_down = wa.upload_media(media="hé 😀".encode(), mime_type="text/plain", filename="answer.txt")
 wa.send_document(to=told["phone"], document=laid_down.id, filename="answer.txt", caption="below")
+wa.send_message(to=told["phone"], text="choose", buttons=[Button("Yes", "offer:1.0"), Button("No", "offer:1.1")])
 wa.indicate_typing(message_id="wamid.1")
 media = wa.get_media_url(told["media"])
 assert (media.mime_type, media.file_size) == ("image/png", 5), media
@@ -50,6 +51,11 @@ refused(errors.WhatsAppError, lambda: wa.send_image(to=told["phone"], image="htt
 document = lambda **changed: wa.send_document(to=told["phone"], **{"document": laid_down.id, **changed})  # noqa: E731
 refused(errors.WhatsAppError, lambda: document(document="4711"))
 refused(errors.WhatsAppError, lambda: document(caption="x" * 1025))
+ask = lambda *buttons: wa.send_message(to=told["phone"], text="choose", buttons=list(buttons))  # noqa: E731
+refused(errors.WhatsAppError, lambda: ask(*(Button(str(n), str(n)) for n in range(4))))
+refused(errors.WhatsAppError, lambda: ask(Button("x" * 21, "1")))
+refused(errors.WhatsAppError, lambda: ask(Button("same", "1"), Button("same", "2")))
+refused(errors.WhatsAppError, lambda: ask(Button("Yes", "x" * 257)))
 upload = lambda media, kind: wa.upload_media(media=media, mime_type=kind, filename="x")  # noqa: E731
 refused(errors.WhatsAppError, lambda: upload(b"x", "text/html"))
 refused(errors.ExpiredAccessToken, lambda: client("EAA-wrong").upload_media(media=b"x", mime_type="text/plain", filename="x"))
@@ -59,4 +65,6 @@ assert utils.webhook_updates_validator(told["app_secret"], body, told["signature
 assert not utils.webhook_updates_validator(told["app_secret"], body + b" ", told["signature"])
 message = Message.from_update(wa, json.loads(body))
 assert (message.text, message.from_user.bsuid, message.from_user.wa_id) == ("hé 😀", told["person"], told["phone"])
+press = CallbackButton.from_update(wa, json.loads(told["pressed"]))
+assert (press.data, press.title, press.from_user.bsuid) == ("offer:1.0", "Yes", told["person"]), press
 print("ok")
