@@ -80,6 +80,7 @@ pub(crate) async fn fill(world: &World) {
         tokens_in: 0,
         tokens_out: 0,
         elapsed: std::time::Duration::ZERO,
+        files: Vec::new(),
     };
     let parked = konstruct_store::TurnOutcome::Parked { reason: "secret reason".to_owned() };
     let lease = std::time::Duration::from_secs(30);
