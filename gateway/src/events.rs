@@ -22,9 +22,9 @@ use crate::{actions, intake, metrics, stop, streams, typing};
 const CONCURRENT: usize = 8;
 
 /// How the events of one delivery are done.
-struct Task<'a> {
-    app: &'a App,
-    adapter: &'a dyn Adapter,
+pub(crate) struct Task<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) adapter: &'a dyn Adapter,
     entry: &'a Entry,
 }
 
@@ -51,7 +51,9 @@ fn lanes(events: Vec<Event>) -> BTreeMap<String, Vec<Event>> {
     let mut lanes: BTreeMap<String, Vec<Event>> = BTreeMap::new();
     for event in events {
         let lane = match &event {
-            Event::Message { message, .. } => message.conversation_key.clone(),
+            Event::Message { message, .. } | Event::AlbumPart { message, .. } => {
+                message.conversation_key.clone()
+            }
             Event::Status { status, .. } => status.message_id.clone(),
             _ => String::new(),
         };
@@ -82,6 +84,10 @@ impl Task<'_> {
             Event::Handshake { .. } => Ok("handshake"),
             Event::Message { account, message, contact } => match self.connection(&account)? {
                 Ok(connection) => self.message(&connection, *message, contact).await,
+                Err(outcome) => Ok(outcome),
+            },
+            Event::AlbumPart { account, album, message } => match self.connection(&account)? {
+                Ok(connection) => self.album_part(&connection, &album, *message).await,
                 Err(outcome) => Ok(outcome),
             },
             Event::Status { account, status } => match self.connection(&account)? {
@@ -120,7 +126,7 @@ impl Task<'_> {
         }
     }
 
-    async fn message(
+    pub(crate) async fn message(
         &self,
         connection: &Arc<Connection>,
         mut message: InboundMessage,
@@ -149,7 +155,8 @@ impl Task<'_> {
     ) -> Result<&'static str, Refusal> {
         if let Some(contact) = contact {
             // A press is a word, too: after it the person may be written to.
-            stored(connection, self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact)).await?;
+            stored(connection, self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact))
+                .await?;
         }
         actions::take(self.app, connection, action).await
     }

@@ -12,6 +12,9 @@ pub enum Event {
     Handshake { answer: String },
     /// `contact` is there where the platform's ids of people change, or where they may be answered for a time only.
     Message { account: AccountId, message: Box<InboundMessage>, contact: Option<Contact> },
+    /// One of several pictures that were sent together where it has to be said who is meant, which may be said on another
+    /// one of them.
+    AlbumPart { account: AccountId, album: String, message: Box<InboundMessage> },
     /// How far a message of ours has come.
     Status { account: AccountId, status: DeliveryStatus },
     /// A person's id has changed from the one of `previous` to those of `current`.

@@ -1,6 +1,7 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod albums;
 mod attachments;
 mod browser;
 mod buttons;

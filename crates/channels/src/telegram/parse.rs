@@ -29,11 +29,21 @@ pub(super) fn parse(body: &Bytes, bot: &str) -> Result<Event, Malformed> {
     };
     Ok(match read {
         Ok(message) => {
-            let message = InboundMessage { event_id: update_id.to_string(), raw: body.clone(), ..message };
-            Event::Message { account: bot.into(), message: Box::new(message), contact: None }
+            let message =
+                Box::new(InboundMessage { event_id: update_id.to_string(), raw: body.clone(), ..message });
+            match album(&update["message"]) {
+                Some(album) => Event::AlbumPart { account: bot.into(), album, message },
+                None => Event::Message { account: bot.into(), message, contact: None },
+            }
         }
         Err(reason) => Event::Ignored(reason),
     })
+}
+
+/// In a private chat each part counts anyway.
+fn album(message: &Value) -> Option<String> {
+    let place = Place::of(message).filter(|place| !place.is_private)?;
+    Some(format!("{}:{}", place.chat, id(message, "media_group_id")?))
 }
 
 /// Where something was said.
@@ -89,9 +99,11 @@ fn message(message: &Value, bot: &str) -> Result<InboundMessage, &'static str> {
     let mention = said::without_mention(&words, bot);
     let answers_us = text(&message["reply_to_message"]["from"], "username")
         .is_some_and(|username| username.eq_ignore_ascii_case(bot));
-    if !place.is_private && mention.is_none() && !answers_us {
-        return Err("ignored_not_addressed");
-    }
+    let addressing = match (place.is_private || mention.is_some() || answers_us, album(message)) {
+        (true, _) => Addressing::Addressed,
+        (false, Some(_)) => Addressing::FollowUp,
+        (false, None) => return Err("ignored_not_addressed"),
+    };
     let mut words = mention.unwrap_or(words);
     if words.is_empty() && attachments.is_empty() {
         "[mentioned you without writing anything]".clone_into(&mut words);
@@ -104,7 +116,7 @@ fn message(message: &Value, bot: &str) -> Result<InboundMessage, &'static str> {
         text: truncate(&words, TEXT_MAX).to_owned(),
         attachments,
         language: id(author, "language_code").map(str::to_owned),
-        addressing: Addressing::Addressed,
+        addressing,
         reply_to: place.reply_target(message_id),
         raw: Bytes::new(),
     })

@@ -116,8 +116,33 @@ impl TelegramDouble {
 
     /// A text in a group.
     pub fn group_message(&self, username: &str, group: i64, person: i64, text: &str) -> Value {
+        self.group_said(username, group, person, &json!({ "text": text }))
+    }
+
+    /// A message with other fields in a group.
+    pub fn group_said(&self, username: &str, group: i64, person: i64, said: &Value) -> Value {
         let chat = json!({ "id": group, "type": "supergroup", "title": "Group" });
-        self.update(username, &chat, person, &json!({ "text": text }))
+        self.update(username, &chat, person, said)
+    }
+
+    /// Photos that were sent together in a group, one of which has a caption.
+    pub fn album(
+        &self,
+        username: &str,
+        group: i64,
+        photos: &[&[u8]],
+        captioned: usize,
+        caption: &str,
+    ) -> Vec<Value> {
+        let album = self.state.lock().next_id().to_string();
+        let part = |(place, bytes): (usize, &&[u8])| {
+            let mut said = json!({ "photo": self.photo(bytes), "media_group_id": album });
+            if place == captioned {
+                said["caption"] = json!(caption);
+            }
+            self.group_said(username, group, 11, &said)
+        };
+        photos.iter().enumerate().map(part).collect()
     }
 
     fn update(&self, username: &str, chat: &Value, person: i64, said: &Value) -> Value {
