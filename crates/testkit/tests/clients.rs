@@ -60,7 +60,17 @@ async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
     check("whatsapp.py", &told).await;
     let sent = whatsapp.sent();
     let shown: Vec<_> = sent.iter().map(|sent| (sent.recipient.as_str(), sent.text.as_str())).collect();
-    assert_eq!(shown, [(PHONE, "by number"), (PERSON, "by id"), (PHONE, "below"), (PHONE, "choose")]);
+    assert_eq!(
+        shown,
+        [
+            (PHONE, "by number"),
+            (PERSON, "by id"),
+            (PHONE, "below"),
+            (PHONE, "choose"),
+            (PHONE, "hello_from"),
+            (PHONE, "hello_named")
+        ]
+    );
     assert_eq!(sent[2].document.as_deref(), Some("hé 😀"));
     assert_eq!(sent[0].callback_data.as_deref(), Some("track"));
     assert_eq!(whatsapp.typing(), ["wamid.1"]);
@@ -133,7 +143,10 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
             ("", None)
         ]
     );
-    assert_eq!((messages[4].files[0].title.as_str(), messages[4].files[0].text.as_str()), ("Answer", "hé 😀"));
+    assert_eq!(
+        (messages[4].files[0].title.as_str(), messages[4].files[0].text.as_str()),
+        ("Answer", "hé 😀")
+    );
     assert_eq!(messages[2].metadata.as_ref().unwrap()["event_type"], "test");
     assert_eq!(slack.ephemerals()[0].text, "only for you");
     let root = &messages[0].ts;

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use konstruct_domain::delivery::{Contact, ReplyPart};
-use konstruct_domain::snapshot::WhatsAppSnapshot;
+use konstruct_domain::snapshot::{TemplateParameter, TemplatePlace, WhatsAppSnapshot, WhatsAppTemplate};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -15,8 +15,8 @@ use super::errors::Meaning;
 use super::person::Sender;
 use super::{format, status};
 use crate::json::text;
-use crate::pace::{Pace, Rate};
 use crate::long::{self, FILE_PART, Standing};
+use crate::pace::{Pace, Rate};
 use crate::parts::{self, Doubt, unknown_before};
 use crate::{Failure, Ledger, Reply, SendError};
 
@@ -119,10 +119,7 @@ impl Errand<'_> {
         let known = ledger.parts().await?;
         if !known.iter().any(|known| known.part == TEMPLATE_PART) {
             self.may_leave()?;
-            let message = json!({
-                "type": "template",
-                "template": { "name": template.name, "language": { "code": template.language } },
-            });
+            let message = json!({ "type": "template", "template": filled(template) });
             ledger.begin(TEMPLATE_PART).await?;
             match self.post(TEMPLATE_PART, message).await {
                 Ok(message_id) => ledger.taken(TEMPLATE_PART, &message_id).await?,
@@ -130,7 +127,7 @@ impl Errand<'_> {
                 Err(SendError::InDoubt { .. }) => {}
                 Err(error) => {
                     ledger.not_taken(TEMPLATE_PART).await?;
-                    return Err(error.into());
+                    return Err(about_template(error).into());
                 }
             }
         }
@@ -164,6 +161,39 @@ impl Errand<'_> {
             other => super::adapter::plain(other),
         }
     }
+}
+
+/// Says where the mistake is put right, for somebody to read who looks at the dead letter.
+fn about_template(error: SendError) -> SendError {
+    match error {
+        SendError::Rejected { reason } => {
+            SendError::Rejected { reason: format!("{reason}; see spec.whatsApp.template") }
+        }
+        error => error,
+    }
+}
+
+/// A template with what its variables are filled with.
+fn filled(template: &WhatsAppTemplate) -> Value {
+    let mut filled = json!({ "name": template.name, "language": { "code": template.language } });
+    let component = |place: TemplatePlace| {
+        let of_place = template.parameters.iter().filter(|parameter| parameter.place == place);
+        let parameters: Vec<_> = of_place.map(parameter).collect();
+        (!parameters.is_empty()).then(|| json!({ "type": place.as_str(), "parameters": parameters }))
+    };
+    let components: Vec<_> = TemplatePlace::ALL.into_iter().filter_map(component).collect();
+    if !components.is_empty() {
+        filled["components"] = json!(components);
+    }
+    filled
+}
+
+fn parameter(parameter: &TemplateParameter) -> Value {
+    let mut filled = json!({ "type": "text", "text": parameter.text });
+    if let Some(name) = &parameter.name {
+        filled["parameter_name"] = json!(name);
+    }
+    filled
 }
 
 /// Between the call and the errand that it belongs to; nobody else sees it.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::state::{Inner, Number, SentMessage};
+use super::template;
 
 const TEXT_MAX: usize = 4_096;
 const CAPTION_MAX: usize = 1_024;
@@ -66,9 +67,9 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
             let name = text(body, "name").ok_or((100, "The parameter template['name'] is required."))?;
             text(&body["language"], "code")
                 .ok_or((100, "The parameter template['language'] is required."))?;
-            if !number.templates.iter().any(|template| template == name) {
-                return Err((132_001, "Template name does not exist in the translation"));
-            }
+            let template = number.templates.iter().find(|template| template.name == name);
+            let template = template.ok_or((132_001, "Template name does not exist in the translation"))?;
+            template::check(template, body)?;
             name.to_owned()
         }
         _ => return Err((131_051, "Unsupported message type")),

@@ -6,6 +6,7 @@ import sys
 import httpx
 from pywa import WhatsApp, errors, utils
 from pywa.types import Button, CallbackButton, Message
+from pywa.types.templates import BodyText, HeaderText, TemplateLanguage
 
 told = json.loads(sys.argv[1])
 place = httpx.URL(told["url"])
@@ -48,7 +49,19 @@ refused(errors.ReEngagementMessage, lambda: wa.send_message(to="49999999999", te
 refused(errors.WhatsAppError, lambda: wa.send_message(to=told["phone"], text="x" * 4097))
 refused(errors.WhatsAppError, lambda: wa.send_image(to=told["phone"], image="https://a.example/x.png"))
 
-document = lambda **changed: wa.send_document(to=told["phone"], **{"document": laid_down.id, **changed})  # noqa: E731
+template = lambda name, *params: wa.send_template(  # noqa: E731
+    to=told["phone"], name=name, language=TemplateLanguage.ENGLISH, params=list(params)
+)
+assert template("hello_from", BodyText.params("Ada", "Acme")).id
+assert template("hello_named", HeaderText.params(company="Acme"), BodyText.params(agent="Ada", company="Acme")).id
+refused(errors.TemplateParamCountMismatch, lambda: template("hello_from", BodyText.params("Ada")))
+refused(errors.TemplateParamCountMismatch, lambda: template("hello_again", BodyText.params("Ada")))
+refused(errors.WhatsAppError, lambda: template("hello_from", BodyText.params(agent="Ada", company="Acme")))
+refused(errors.WhatsAppError, lambda: template("hello_from", BodyText.params("Ada\nGrace", "Acme")))
+refused(errors.TemplateNotExists, lambda: template("hello_nobody"))
+document = lambda **changed: wa.send_document(  # noqa: E731
+    to=told["phone"], **{"document": laid_down.id, "filename": "answer.txt", **changed}
+)
 refused(errors.WhatsAppError, lambda: document(document="4711"))
 refused(errors.WhatsAppError, lambda: document(caption="x" * 1025))
 ask = lambda *buttons: wa.send_message(to=told["phone"], text="choose", buttons=list(buttons))  # noqa: E731
