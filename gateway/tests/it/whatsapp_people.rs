@@ -1,5 +1,8 @@
 //! WhatsApp: people whose ids change, whose window closes, and what is told about messages to them.
 
+use konstruct_domain::snapshot::{
+    ChannelSnapshot, SecretField, TemplateParameter, TemplatePlace, WhatsAppTemplate,
+};
 use reqwest::StatusCode;
 use serde_json::json;
 
