@@ -11,8 +11,8 @@ use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::history::Memory;
 use super::envelope::text;
+use super::history::Memory;
 use super::parse::Delivery;
 use super::socket::Sockets;
 use super::status::Thread;
@@ -21,7 +21,8 @@ use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
-    Account, Adapter, Buttons, Capabilities, Event, Failure, File, History, Ledger, Line, Malformed, Markup, NotConnected, Question, Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
+    Account, Adapter, Buttons, Capabilities, Event, Failure, File, History, Ledger, Line, Malformed, Markup,
+    NotConnected, Question, Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
 };
 
 /// The Web API of the real Slack.
