@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::files::Files;
+
 /// Where something was said: a tenant's number and a conversation's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
@@ -41,6 +43,7 @@ impl Token {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     pub(crate) token: Token,
+    pub(crate) has_file: bool,
     /// When the channel got its 2xx; none if it gave up.
     pub(crate) acknowledged: Option<SystemTime>,
 }
@@ -71,6 +74,7 @@ pub(crate) struct Report {
     /// Replies to nothing that was sent.
     unexpected: Vec<String>,
     longest: f64,
+    pub(crate) files: Files,
 }
 
 pub(crate) fn check(sent: &[Sent], replies: &[Reply], flagged: &BTreeSet<Token>) -> Report {
@@ -136,6 +140,7 @@ impl Report {
             && self.reordered.is_empty()
             && self.wrong_tenant.is_empty()
             && self.unexpected.is_empty()
+            && self.files.is_clean()
     }
 }
 
@@ -163,6 +168,7 @@ impl fmt::Display for Report {
             self.unexpected.len(),
             self.unexpected.iter().take(3).collect::<Vec<_>>()
         )?;
+        writeln!(f, "{}", self.files)?;
         write!(f, "unanswered longest {:.1} s", self.longest)
     }
 }
@@ -182,7 +188,7 @@ mod tests {
     }
 
     fn sent(text: &str) -> Sent {
-        Sent { token: token(text), acknowledged: Some(SystemTime::UNIX_EPOCH) }
+        Sent { token: token(text), has_file: false, acknowledged: Some(SystemTime::UNIX_EPOCH) }
     }
 
     fn reply(place: (usize, usize), text: &str) -> Reply {

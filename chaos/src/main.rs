@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the output of a command-line tool")]
 
 mod check;
+mod files;
 mod model;
 mod nemesis;
 mod outbox;

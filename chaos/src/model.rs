@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::check::Token;
+use crate::files;
 
 /// Share of the calls that are refused; each is tried again.
 const FAILING: f64 = 0.02;
@@ -38,13 +39,21 @@ async fn complete(body: Bytes) -> Response {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let asked = messages.iter().rev().take_while(|message| message["role"] == "user");
-    let mut asked: Vec<&str> = asked.filter_map(|message| message["content"].as_str()).collect();
+    let mut asked: Vec<&str> = asked.filter_map(|message| words(&message["content"])).collect();
     asked.reverse();
-    let tokens: Vec<String> =
-        asked.into_iter().flat_map(Token::all_in).map(|token| token.to_string()).collect();
+    let tokens: Vec<Token> = asked.into_iter().flat_map(Token::all_in).collect();
     Json(json!({
-        "model": "repeating", "choices": [{ "message": { "content": format!("re {}", tokens.join(" ")) } }],
+        "model": "repeating", "choices": [{ "message": { "content": files::answer(&tokens) } }],
         "usage": { "prompt_tokens": 1, "completion_tokens": 1 }, "konstruct": { "provider": "chaos" },
     }))
     .into_response()
+}
+
+/// What is said beside pictures, which are seen.
+fn words(content: &Value) -> Option<&str> {
+    let parts = content.as_array().map_or(&[][..], Vec::as_slice);
+    for picture in parts.iter().filter_map(|part| part["image_url"]["url"].as_str()?.strip_prefix("media:")) {
+        files::shown(picture);
+    }
+    content.as_str().or_else(|| parts.iter().find_map(|part| part["text"].as_str()))
 }

@@ -170,10 +170,13 @@ impl Nemesis {
 
     fn disturb_a_channel(&mut self) {
         let platforms = &self.world.platforms;
-        match self.done.channels % 3 {
+        match self.done.channels % 6 {
             0 => platforms.slack.inject("chat.postMessage", [fault(&mut self.random)]),
             1 => platforms.whatsapp.inject("messages", [fault(&mut self.random)]),
-            _ => platforms.telegram.inject("sendMessage", [fault(&mut self.random)]),
+            2 => platforms.telegram.inject("sendMessage", [fault(&mut self.random)]),
+            3 => platforms.slack.inject("files.completeUploadExternal", [fault(&mut self.random)]),
+            4 => platforms.whatsapp.inject("files", [fault(&mut self.random)]),
+            _ => platforms.telegram.inject("sendDocument", [fault(&mut self.random)]),
         }
         self.done.channels += 1;
     }

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::Args;
 use crate::check::{Place, Report, Sent, Token, check};
+use crate::files::{self, Kind};
 use crate::outbox;
 use crate::slack::{self, Thread};
 use crate::telegram::{self, Chat};
@@ -106,7 +107,8 @@ async fn converse(
     let mut sent = Vec::new();
     while let Some(token) = tokens.recv().await {
         let acknowledged = person.write(&world, token).await;
-        sent.push(Sent { token, acknowledged });
+        let has_file = Kind::of(token).is_some() && !matches!(person, Person::WebChat(_));
+        sent.push(Sent { token, has_file, acknowledged });
     }
     (person, sent)
 }
@@ -117,7 +119,7 @@ pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -
     loop {
         sleep(Duration::from_secs(1)).await;
         let report = read_now(world, written).await?;
-        let done = report.lost_none() && outbox::waiting(world).await? == 0;
+        let done = report.lost_none() && report.files.are_settled() && outbox::waiting(world).await? == 0;
         if done || began.elapsed() > patience {
             // What is sent now was sent by a last doubtful try.
             sleep(Duration::from_secs(2)).await;
@@ -136,5 +138,9 @@ async fn read_now(world: &World, written: &Written) -> Result<Report> {
             replies.extend(visitor.read(world).await?);
         }
     }
-    Ok(check(&written.sent, &replies, &flagged))
+    replies.retain(|reply| !files::goes_on(&reply.text));
+    let mut report = check(&written.sent, &replies, &flagged);
+    let expected = written.sent.iter().filter(|sent| sent.has_file && sent.acknowledged.is_some()).count();
+    report.files = files::look(world, expected).await;
+    Ok(report)
 }

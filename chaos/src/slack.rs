@@ -3,10 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use konstruct_testkit::slack::{App, Message};
+use konstruct_testkit::slack::{App, Message, SharedFile};
 use serde_json::Value;
 
 use crate::check::{Place, Reply, Token};
+use crate::files::Kind;
 use crate::tenant::channel;
 use crate::world::World;
 
@@ -33,11 +34,19 @@ impl Thread {
         let app = &world.tenants[self.place.tenant].app;
         let channel = channel(self.place.conversation);
         let text = format!("please look at {token}");
-        let events: Vec<Value> = match &self.root {
+        let mut events: Vec<Value> = match &self.root {
             // Slack sends a mention twice, as two kinds of event.
             None => app.mention(&channel, "U1", &text).into(),
             Some(root) => vec![app.follow_up(&channel, root, "U1", &text)],
         };
+        if let Some(kind) = Kind::of(token) {
+            let (team_id, mimetype) = (app.team_id.clone(), kind.media_type().to_owned());
+            let file = SharedFile { team_id, name: "file".to_owned(), mimetype, bytes: kind.bytes() };
+            let shared = world.platforms.slack.share(file);
+            for event in &mut events {
+                event["event"]["files"] = Value::Array(vec![shared.clone()]);
+            }
+        }
         let mut acknowledged = None;
         for event in &events {
             let accepted = deliver(world, app, event).await;
@@ -87,7 +96,8 @@ async fn post(world: &World, app: &App, event: &Value) -> Option<SystemTime> {
 
 /// What people read in Slack, in its order.
 pub(crate) fn read(world: &World) -> Result<Vec<Reply>> {
-    world.platforms.slack.messages().iter().map(reply).collect()
+    let messages = world.platforms.slack.messages();
+    messages.iter().filter(|message| message.files.is_empty()).map(reply).collect()
 }
 
 fn reply(message: &Message) -> Result<Reply> {

@@ -4,8 +4,10 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use konstruct_testkit::telegram::SentText;
+use serde_json::json;
 
 use crate::check::{Place, Reply, Token};
+use crate::files::Kind;
 use crate::people::until_accepted;
 use crate::world::{PUBLIC_ADDRESS, World};
 
@@ -21,11 +23,18 @@ impl Chat {
     pub(crate) async fn write(&self, world: &World, token: Token) -> Option<SystemTime> {
         let tenant = &world.tenants[self.place.tenant];
         let person = i64::try_from(self.place.conversation).ok()? + 1;
-        let update = world.platforms.telegram.message(
-            &tenant.bot.username,
-            person,
-            &format!("please look at {token}"),
-        );
+        let (telegram, text) = (&world.platforms.telegram, format!("please look at {token}"));
+        let said = match Kind::of(token) {
+            None => json!({ "text": text }),
+            Some(Kind::Picture) => {
+                json!({ "caption": text, "photo": telegram.photo(&Kind::Picture.bytes()) })
+            }
+            Some(kind) => {
+                let file = telegram.add_file(&kind.bytes());
+                json!({ "caption": text, "document": { "file_id": file, "mime_type": kind.media_type() } })
+            }
+        };
+        let update = telegram.said(&tenant.bot.username, person, &said);
         // What is asked for is kept by Telegram until it was: it is as good as acknowledged.
         if !tenant.has_webhook {
             return Some(SystemTime::now());

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use konstruct_testkit::whatsapp::{MetaApp, SentMessage};
-use serde_json::Value;
+use konstruct_testkit::whatsapp::{Media, MetaApp, SentMessage};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::check::{Place, Reply, Token};
+use crate::files::Kind;
 use crate::people::until_accepted;
 use crate::world::World;
 
@@ -31,7 +32,16 @@ impl Contact {
         let (id, phone) =
             (format!("DE.{}", self.place.conversation), format!("49{:08}", self.place.conversation));
         world.platforms.whatsapp.person_wrote(&id, 0);
-        let message = app.message(&id, &phone, &format!("please look at {token}"));
+        let text = format!("please look at {token}");
+        let message = match Kind::of(token) {
+            None => app.message(&id, &phone, &text),
+            Some(kind) => {
+                let file = Media::new(&app.phone_number_id, kind.media_type(), &kind.bytes());
+                let media = world.platforms.whatsapp.add_media(file);
+                let called = if kind == Kind::Picture { "image" } else { "document" };
+                app.file(&id, &phone, called, &media, &json!({ "caption": text }))
+            }
+        };
         let at = deliver(world, app, &message).await?;
         if rand::random_bool(TWICE) {
             deliver(world, app, &message).await;

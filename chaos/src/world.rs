@@ -87,6 +87,7 @@ impl World {
         arguments.extend(flag("--whatsapp-base-url", &platforms.whatsapp.base_url()));
         arguments.extend(flag("--telegram-base-url", &platforms.telegram.base_url()));
         arguments.extend(flag("--public-address", PUBLIC_ADDRESS));
+        arguments.extend(flag("--media-place", &files.folder("media")?));
         for limited in LIMITS {
             arguments.extend(flag(limited, "1000000"));
         }
@@ -180,6 +181,12 @@ impl Files {
     fn write(&self, name: &str, content: &str) -> Result<String> {
         let path = self.folder.join(name);
         fs::write(&path, content)?;
+        Ok(path.display().to_string())
+    }
+
+    fn folder(&self, name: &str) -> Result<String> {
+        let path = self.folder.join(name);
+        fs::create_dir(&path)?;
         Ok(path.display().to_string())
     }
 }

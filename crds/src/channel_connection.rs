@@ -186,7 +186,7 @@ pub struct WhatsApp {
     pub template: Option<WhatsAppTemplate>,
 }
 
-/// An approved message template without variables.
+/// An approved message template.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhatsAppTemplate {
@@ -196,6 +196,64 @@ pub struct WhatsAppTemplate {
     /// The template's language, such as en or pt_BR.
     #[schemars(schema_with = "scalars::template_language")]
     pub language: String,
+    /// What is filled into the template's variables: those of the body in their order, and the one that a header may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 11),
+        extend("x-kubernetes-validations" = [
+            {
+                "rule": "self.all(parameter, has(parameter.name)) || self.all(parameter, !has(parameter.name))",
+                "message": "name every parameter or none: a template names its variables or numbers them",
+            },
+            {
+                "rule": "self.filter(parameter, has(parameter.place) && parameter.place == 'Header').size() <= 1",
+                "message": "a header has one variable at most",
+            },
+        ])
+    )]
+    pub parameters: Vec<WhatsAppTemplateParameter>,
+}
+
+/// What is filled into one variable of a template.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.value) != has(self.text)",
+    "message": "set either value or text",
+}]))]
+#[serde(rename_all = "camelCase")]
+pub struct WhatsAppTemplateParameter {
+    /// The variable's name, such as agent for {{agent}}. Absent: the template numbers its variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::template_variable")]
+    pub name: Option<String>,
+    /// Where the variable is.
+    #[serde(default)]
+    pub place: TemplatePlace,
+    /// Something that Konstruct knows. It follows its changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<TemplateValue>,
+    /// These words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "scalars::template_text")]
+    pub text: Option<String>,
+}
+
+/// Where a template has a variable.
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TemplatePlace {
+    #[default]
+    Body,
+    /// A header of text.
+    Header,
+}
+
+/// What can be filled into a template's variable.
+#[derive(JsonSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TemplateValue {
+    /// The Agent's display name.
+    AgentName,
+    /// The Tenant's display name.
+    BusinessName,
 }
 
 /// A Telegram bot. It belongs to one connection of the whole installation: the oldest one.

@@ -20,7 +20,8 @@ mod tenant;
 pub use agent::{Agent, AgentSpec, AgentState, AgentStatus, Isolation, Memory, ModelEntry};
 pub use channel_connection::{
     BusinessHours, Channel, ChannelConnection, ChannelConnectionSpec, ChannelConnectionStatus, Slack,
-    SlackSocketMode, Telegram, TelegramMode, WebChat, Weekday, WhatsApp, WhatsAppTemplate,
+    SlackSocketMode, Telegram, TelegramMode, TemplatePlace, TemplateValue, WebChat, Weekday, WhatsApp,
+    WhatsAppTemplate, WhatsAppTemplateParameter,
 };
 pub use conditions::{Condition, ConditionStatus, ConditionType, ResourceStatus};
 pub use definitions::{UnprintableDefinition, all, file_name, to_yaml, yaml};

@@ -150,6 +150,30 @@ pub(crate) fn template_language(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// A named variable of a message template.
+pub(crate) fn template_variable(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        60,
+        &[(
+            "self.matches('^[a-z][a-z0-9_]*$')",
+            "write the variable's name without braces: lower-case letters, digits and underscores",
+        )],
+    )
+}
+
+/// What Meta takes for a variable of a message template.
+pub(crate) fn template_text(_: &mut SchemaGenerator) -> Schema {
+    string(
+        1,
+        1024,
+        &[(
+            "!self.matches('[\\n\\r\\t]|    ') && self.matches('[^ ]')",
+            "write one line without tabs and without four spaces in a row: Meta refuses others",
+        )],
+    )
+}
+
 /// A Telegram bot.
 pub(crate) fn immutable_bot_username(_: &mut SchemaGenerator) -> Schema {
     let name = string(

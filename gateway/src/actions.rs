@@ -25,6 +25,8 @@ pub(crate) async fn take(
         }
         None => Pressed::Unknown,
     };
+    // Who may not decide, or sends what was never offered, takes the buttons from nobody.
+    let over = !matches!(pressed, Pressed::NotAllowed | Pressed::Unknown);
     let (outcome, text) = match pressed {
         Pressed::Taken { choice, .. } => ("action_taken", format!("Thank you, noted: {choice}.")),
         Pressed::TakenBefore => {
@@ -41,7 +43,7 @@ pub(crate) async fn take(
             "This is not known any more; nothing has changed. Ask again, please.".to_owned(),
         ),
     };
-    tell(app, connection, action, text);
+    tell(app, connection, action, text, over);
     Ok(outcome)
 }
 
@@ -51,13 +53,16 @@ fn read(value: &str) -> Option<(Uuid, u8)> {
     Some((Uuid::try_parse(id).ok()?, choice.parse().ok()?))
 }
 
-fn tell(app: &App, connection: &Arc<Connection>, action: Action, text: String) {
+fn tell(app: &App, connection: &Arc<Connection>, action: Action, text: String, over: bool) {
     let Some(adapter) = app.adapters.get(connection.channel()).cloned() else { return };
     let (connection, store, shutdown) = (Arc::clone(connection), app.store.clone(), app.shutdown.clone());
     let tell = async move {
         let Ok(account) = connection.account(&store).await else { return };
         if let Err(error) = adapter.whisper(&account, &action.place, &action.by, &text).await {
             tracing::debug!(connection = connection.name(), %error, "cannot tell what became of a button");
+        }
+        if over && let Err(error) = adapter.answered(&account, &action.place).await {
+            tracing::debug!(connection = connection.name(), %error, "cannot take buttons away");
         }
     };
     tokio::spawn(async move { shutdown.run_until_cancelled(tell).await });

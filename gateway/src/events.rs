@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use konstruct_channels::{AccountId, Adapter, Event};
+use konstruct_channels::{AccountId, Action, Adapter, Event};
 use konstruct_domain::delivery::{Contact, DeliveryStatus};
 use konstruct_domain::message::InboundMessage;
 use konstruct_queue::Signal;
@@ -22,9 +22,9 @@ use crate::{actions, intake, metrics, stop, streams, typing};
 const CONCURRENT: usize = 8;
 
 /// How the events of one delivery are done.
-struct Task<'a> {
-    app: &'a App,
-    adapter: &'a dyn Adapter,
+pub(crate) struct Task<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) adapter: &'a dyn Adapter,
     entry: &'a Entry,
 }
 
@@ -51,7 +51,9 @@ fn lanes(events: Vec<Event>) -> BTreeMap<String, Vec<Event>> {
     let mut lanes: BTreeMap<String, Vec<Event>> = BTreeMap::new();
     for event in events {
         let lane = match &event {
-            Event::Message { message, .. } => message.conversation_key.clone(),
+            Event::Message { message, .. } | Event::AlbumPart { message, .. } => {
+                message.conversation_key.clone()
+            }
             Event::Status { status, .. } => status.message_id.clone(),
             _ => String::new(),
         };
@@ -84,6 +86,10 @@ impl Task<'_> {
                 Ok(connection) => self.message(&connection, *message, contact).await,
                 Err(outcome) => Ok(outcome),
             },
+            Event::AlbumPart { account, album, message } => match self.connection(&account)? {
+                Ok(connection) => self.album_part(&connection, &album, *message).await,
+                Err(outcome) => Ok(outcome),
+            },
             Event::Status { account, status } => match self.connection(&account)? {
                 Ok(connection) => self.status(&connection, &status).await,
                 Err(outcome) => Ok(outcome),
@@ -92,8 +98,8 @@ impl Task<'_> {
                 Ok(connection) => self.rename(&connection, &previous, &current).await,
                 Err(outcome) => Ok(outcome),
             },
-            Event::Action { account, action } => match self.connection(&account)? {
-                Ok(connection) => actions::take(self.app, &connection, action).await,
+            Event::Action { account, action, contact } => match self.connection(&account)? {
+                Ok(connection) => self.action(&connection, action, contact).await,
                 Err(outcome) => Ok(outcome),
             },
             Event::Stopped { account, conversation_key, place } => match self.connection(&account)? {
@@ -120,7 +126,7 @@ impl Task<'_> {
         }
     }
 
-    async fn message(
+    pub(crate) async fn message(
         &self,
         connection: &Arc<Connection>,
         mut message: InboundMessage,
@@ -139,6 +145,20 @@ impl Task<'_> {
             streams::follow(self.app, connection, &message);
         }
         Ok(outcome)
+    }
+
+    async fn action(
+        &self,
+        connection: &Arc<Connection>,
+        action: Action,
+        contact: Option<Contact>,
+    ) -> Result<&'static str, Refusal> {
+        if let Some(contact) = contact {
+            // A press is a word, too: after it the person may be written to.
+            stored(connection, self.app.store.meet(connection.tenant, &connection.snapshot.name, &contact))
+                .await?;
+        }
+        actions::take(self.app, connection, action).await
     }
 
     async fn status(

@@ -5,6 +5,7 @@
 //! of models, prompts or Kubernetes.
 
 mod actions;
+mod albums;
 mod app;
 mod args;
 mod background;

@@ -14,6 +14,9 @@ use crate::worker::Worker;
 /// Most pictures that one prompt has; the newest count.
 const MOST: usize = 8;
 
+/// Before a file that was not there when its message was answered.
+const EARLIER: &str = "Sent earlier, and only here now: ";
+
 /// Of one turn.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
@@ -22,9 +25,9 @@ pub(crate) struct Files {
     shown: Vec<Uuid>,
 }
 
-/// Asks PostgreSQL only where a message ends as one with files does.
+/// Asks PostgreSQL only where a message ends as one with files does, or a file has come late.
 pub(crate) async fn load(worker: &Worker, claim: &Claim) -> Result<Files, Error> {
-    if !claim.messages.iter().any(|message| message.text.ends_with(']')) {
+    if !claim.late_files && !claim.messages.iter().any(|message| message.text.ends_with(']')) {
         return Ok(Files::default());
     }
     Ok(Files::new(worker.health.seen(worker.store.files(claim).await)?))
@@ -52,7 +55,20 @@ impl Files {
             let text = words.iter().copied().chain(notes.iter().map(AsRef::as_ref)).collect::<Vec<_>>();
             PendingMessage { text: text.join("\n"), ..message.clone() }
         };
-        Cow::Owned(messages.iter().map(tell).collect())
+        let mut told: Vec<_> = messages.iter().map(tell).collect();
+        let of_earlier =
+            self.all.iter().filter(|file| messages.iter().all(|message| message.inbox_id != file.inbox_id));
+        let earlier: Vec<_> = of_earlier.map(|file| format!("{EARLIER}{}\n", self.note(file))).collect();
+        if let Some(first) = told.first_mut() {
+            first.text.insert_str(0, &earlier.concat());
+        }
+        Cow::Owned(told)
+    }
+
+    /// Those that the model now knows as what has become of them.
+    pub(crate) fn settled(&self) -> Vec<Uuid> {
+        let settled = self.all.iter().filter(|file| file.state != FileState::Wanted);
+        settled.map(|file| file.id).collect()
     }
 
     fn note(&self, file: &MessageFile) -> Cow<'static, str> {
@@ -163,7 +179,24 @@ mod tests {
                 "[a picture that has not arrived yet: say so, and ask to send it again if it matters]",
             ]
         );
+        assert_eq!(files.settled().len(), 4, "not the one that has not arrived");
         assert!(matches!(Files::default().told(&messages), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_came_late_is_told_before_what_is_said_now() {
+        let files = Files::new(vec![
+            file(1, "image/png", FileState::Picture),
+            file(1, "image/png", FileState::Gone { reason: "it has expired".to_owned() }),
+            file(2, "image/png", FileState::Picture),
+        ]);
+        let told = files.told(&[message(2, "and this?\n[picture]")])[0].text.clone();
+        assert_eq!(
+            told,
+            "Sent earlier, and only here now: [picture]\nSent earlier, and only here now: [a picture that could not be \
+             fetched: it has expired. Say so, and do not guess what it shows]\nand this?\n[picture]"
+        );
+        assert_eq!((files.shown.len(), files.settled().len()), (2, 3));
     }
 
     #[test]

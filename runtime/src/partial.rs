@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use konstruct_domain::message::{TEXT_MAX, truncate};
 use konstruct_store::Claim;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -59,7 +60,9 @@ pub(crate) async fn show(worker: &Arc<Worker>, claim: &Claim, employee: &Employe
             // What nobody would send is not shown either, and the first words say who writes.
             if let Some(so_far) = reply::clean(&so_far) {
                 let so_far = reply::compose(&so_far, first, Some(&employee));
-                worker.bus.publish_partial(worker.tenant, conversation, reply_id, &so_far).await;
+                // Each says everything again: of a very long answer only the beginning is shown to grow.
+                let so_far = truncate(&so_far, TEXT_MAX);
+                worker.bus.publish_partial(worker.tenant, conversation, reply_id, so_far).await;
             }
             sleep(PACE).await;
         }

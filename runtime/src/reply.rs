@@ -1,7 +1,7 @@
 //! What the person gets to read, whatever the model said.
 
 use konstruct_domain::disclosure;
-use konstruct_domain::message::{TEXT_MAX, truncate};
+use konstruct_domain::message::ANSWER_MAX;
 
 use crate::agents::Employee;
 
@@ -15,6 +15,8 @@ pub(crate) const PARKED: &str = "Sorry, something went wrong on our side and I c
      The failure is recorded. Please write again later.";
 /// A person has stopped the answer.
 const STOPPED: &str = "I've stopped, as you asked.";
+/// Ends an answer that is longer than any may be.
+const CUT: &str = "\n\n_The rest is left out: no answer may have more than 1 MB._";
 /// For a conversation whose employee is not known (any more).
 const NAMELESS_FIRST_CONTACT: &str = "I'm an AI employee.";
 
@@ -37,7 +39,15 @@ pub(crate) fn used_up(resets_on: Option<&str>) -> String {
 /// leave it out.
 pub(crate) fn compose(text: &str, first: bool, employee: Option<&Employee>) -> String {
     let text = if first { format!("{}\n\n{text}", introduction(employee)) } else { text.to_owned() };
-    truncate(&text, TEXT_MAX).to_owned()
+    bounded(text)
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > ANSWER_MAX {
+        text.truncate(text.floor_char_boundary(ANSWER_MAX - CUT.len()));
+        text.push_str(CUT);
+    }
+    text
 }
 
 fn introduction(employee: Option<&Employee>) -> String {
@@ -69,10 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_reply_discloses_and_no_reply_is_too_long() {
+    fn the_first_reply_discloses_and_one_that_is_too_long_says_so() {
         assert_eq!(compose("Hello", false, None), "Hello");
         assert_eq!(compose("Hello", true, None), "I'm an AI employee.\n\nHello");
-        let long = compose(&"ä".repeat(TEXT_MAX * 2), true, None);
-        assert!(long.starts_with("I'm an AI employee.") && long.chars().count() == TEXT_MAX);
+        let whole = "ä".repeat(ANSWER_MAX / 2);
+        assert_eq!(compose(&whole, false, None), whole);
+        let cut = compose(&whole, true, None);
+        assert!(cut.starts_with("I'm an AI employee.") && cut.ends_with(CUT));
+        assert!((ANSWER_MAX - 2..=ANSWER_MAX).contains(&cut.len()));
     }
 }

@@ -95,6 +95,7 @@ async fn think(worker: &Arc<Worker>, claim: &Claim, started: Instant) -> Result<
     let lines = window::load(worker, claim, agent.window_messages).await?;
     let files = files::load(worker, claim).await?;
     let mut messages = prompt(&employee.tenant.snapshot, agent, &lines, &files.told(&claim.messages));
+    let told = files.settled();
     files.attach(&mut messages);
     let shown = partial::show(worker, claim, &employee).await;
     let asked = Instant::now();
@@ -116,6 +117,7 @@ async fn think(worker: &Arc<Worker>, claim: &Claim, started: Instant) -> Result<
     draft.model_time = model_time;
     draft.started = started;
     draft.turn.elapsed = started.elapsed();
+    draft.turn.files = told;
     Ok(draft)
 }
 
@@ -167,6 +169,7 @@ fn draft(
         tokens_in: 0,
         tokens_out: 0,
         elapsed: Duration::ZERO,
+        files: Vec::new(),
     };
     Draft {
         turn,

@@ -2,6 +2,7 @@
 
 mod slack;
 mod telegram;
+mod template;
 mod webchat;
 mod whatsapp;
 

@@ -20,6 +20,10 @@ pub struct Dereferenced {
     pub agent: AgentState,
     /// What the Agent does for the business, if it says so.
     pub business_function: Option<String>,
+    /// The Agent's display name, where there is one.
+    pub agent_name: Option<String>,
+    /// The Tenant's display name.
+    pub business_name: String,
     /// What stands behind the references that the spec names.
     pub secrets: Vec<(SecretField, SecretLookup)>,
     /// An older connection that has the same channel account.
@@ -60,14 +64,14 @@ pub(super) async fn dereference(
         let lookup = secrets::read(&context.client, keyring, &namespace, field, reference).await?;
         found.push((field, lookup));
     }
+    let agent = context.caches.agents.get(&namespace, &connection.spec.agent);
+    let owner = context.caches.tenants.get("", &tenant.name);
     Ok(Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent: agent_state(context, &namespace, &connection.spec.agent),
-        business_function: context
-            .caches
-            .agents
-            .get(&namespace, &connection.spec.agent)
-            .and_then(|agent| agent.spec.business_function.clone()),
+        business_function: agent.as_ref().and_then(|agent| agent.spec.business_function.clone()),
+        agent_name: agent.map(|agent| agent.spec.display_name.clone()),
+        business_name: owner.map(|owner| owner.spec.display_name.clone()).unwrap_or_default(),
         secrets: found,
         rival: rival(context, connection),
         over_limit: over_limit(connection, limits.channels, || {

@@ -3,7 +3,7 @@
 
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{ChannelConnection, ConditionType, Reason, SecretKeyRef};
-use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, TelegramMode};
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, TelegramMode, TemplatePlace};
 use konstruct_store::Keyring;
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ fn world() -> Dereferenced {
         public_id: "0123".to_owned(),
         agent: AgentState::Compiled,
         business_function: None,
+        agent_name: Some("Ada".to_owned()),
+        business_name: "Acme Ltd".to_owned(),
         secrets: vec![
             (SecretField::SlackBotToken, secret(SecretField::SlackBotToken, "xoxb-1")),
             (SecretField::SlackSigningSecret, secret(SecretField::SlackSigningSecret, "8f742231b10e")),
@@ -238,6 +240,63 @@ fn every_field_of_a_whatsapp_number_lands_in_its_snapshot_and_a_business_functio
             problems(spec.clone(), &found),
             [(Reason::MissingBusinessFunction, "spec.agent".to_owned())]
         );
+    }
+}
+
+#[test]
+fn a_template_is_filled_with_names_and_words_that_meta_takes() {
+    let spec = |parameters: Value| {
+        json!({"agent": "ada", "whatsApp": {
+            "phoneNumberId": "106540352242922", "wabaId": "102290129340398",
+            "accessTokenRef": {"name": "s", "key": "key"},
+            "template": {"name": "hello_again", "language": "en", "parameters": parameters},
+        }})
+    };
+    let field = SecretField::WhatsAppAccessToken;
+    let secrets = vec![(field, secret(field, "value"))];
+    let found = Dereferenced { business_function: Some("bookings".to_owned()), secrets, ..world() };
+    let parameters = json!([
+        {"place": "Header", "name": "company", "value": "BusinessName"},
+        {"name": "agent", "value": "AgentName"},
+        {"name": "company", "text": "us"},
+    ]);
+    let valid = validate::validate(&connection(spec(parameters)), &found).unwrap();
+    let ChannelSnapshot::WhatsApp(number) = build::snapshot(&valid).channel else { panic!() };
+    let filled: Vec<_> =
+        number.template.unwrap().parameters.into_iter().map(|p| (p.place, p.name, p.text)).collect();
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(
+        filled,
+        [
+            (TemplatePlace::Header, named("company"), "Acme Ltd".to_owned()),
+            (TemplatePlace::Body, named("agent"), "Ada".to_owned()),
+            (TemplatePlace::Body, named("company"), "us".to_owned()),
+        ]
+    );
+    let refused = |parameters: Value, found: &Dereferenced| {
+        let problems = validate::validate(&connection(spec(parameters)), found).unwrap_err();
+        problems.into_iter().map(|problem| (problem.field, problem.message)).collect::<Vec<_>>()
+    };
+    let two_lines = Dereferenced { agent_name: Some("Ada\nGrace".to_owned()), ..found.clone() };
+    let long = Dereferenced { business_name: "x".repeat(61), ..found.clone() };
+    for (parameters, found, field, part) in [
+        (json!([{"value": "AgentName"}]), &two_lines, "parameters[0]", "a line end"),
+        (json!([{"value": "BusinessName", "place": "Header"}]), &long, "parameters[0]", "Meta takes 60"),
+        (json!([{"text": "a"}, {"text": "a    b"}]), &found, "parameters[1]", "four spaces"),
+        (json!([{"text": " "}]), &found, "parameters[0]", "nothing would be filled in"),
+        (json!([{"text": "a", "value": "AgentName"}]), &found, "parameters[0]", "either value or text"),
+        (
+            json!([{"name": "a", "text": "a"}, {"name": "a", "text": "b"}]),
+            &found,
+            "parameters[1].name",
+            "same name",
+        ),
+        (json!([{"text": "x".repeat(600)}, {"text": "x".repeat(600)}]), &found, "parameters", "at most 1024"),
+    ] {
+        let problems = refused(parameters, found);
+        let [(of, message)] = &problems[..] else { panic!("{problems:?}") };
+        assert_eq!(of, &format!("spec.whatsApp.template.{field}"));
+        assert!(message.contains(part), "{message}");
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName};
+use konstruct_domain::delivery::Contact;
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, ConnectionSnapshot, SecretField};
 use secrecy::SecretString;
 
-use crate::{Event, Failure, History, Ledger, Line, SendError, Streaming};
+use crate::{Buttons, Event, Failure, History, Ledger, Line, Question, SendError, Streaming};
 
 /// A channel. `verify` and `parse` are pure; the others talk to the platform.
 ///
@@ -97,6 +98,27 @@ pub trait Adapter: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Asks something that is answered with a button. `contact` is the person's whose conversation it is, where the
+    /// channel knows people by more than one id. Returns the platform's id of the message.
+    fn ask<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+        _target: &'a ReplyTarget,
+        _contact: Option<&'a Contact>,
+        _question: &'a Question<'a>,
+    ) -> BoxFuture<'a, Result<String, SendError>> {
+        Box::pin(async { Err(SendError::Rejected { reason: "this channel has no buttons".to_owned() }) })
+    }
+
+    /// The buttons at the place of a press are of no use any more. It may fail without harm.
+    fn answered<'a>(
+        &'a self,
+        _account: &'a Account<'a>,
+        _place: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Tells one person something that nobody else sees.
     fn whisper<'a>(
         &'a self,
@@ -177,8 +199,12 @@ pub trait Adapter: Send + Sync {
 pub struct Capabilities {
     /// Longest text of one message, in characters. A longer reply becomes several.
     pub text_max: usize,
+    /// More messages for one reply are a flood: then it is its beginning and a file with the whole. `None` for a channel
+    /// that shows everything.
+    pub messages_max: Option<usize>,
     pub markup: Markup,
-    pub buttons: bool,
+    /// Of questions; `None` for a channel that has none.
+    pub buttons: Option<Buttons>,
     pub streaming: bool,
     pub files: bool,
     /// `None` for a channel that shows no sign of typing.
@@ -291,6 +317,8 @@ pub struct Reply<'a> {
     pub text: &'a str,
     /// An earlier try may have succeeded.
     pub in_doubt: bool,
+    /// Which try this is, from 1.
+    pub attempt: u32,
 }
 
 /// Why a connection does not work although the platform answered, or that it could not be asked.

@@ -12,12 +12,15 @@ pub enum Event {
     Handshake { answer: String },
     /// `contact` is there where the platform's ids of people change, or where they may be answered for a time only.
     Message { account: AccountId, message: Box<InboundMessage>, contact: Option<Contact> },
+    /// One of several pictures that were sent together where it has to be said who is meant, which may be said on another
+    /// one of them.
+    AlbumPart { account: AccountId, album: String, message: Box<InboundMessage> },
     /// How far a message of ours has come.
     Status { account: AccountId, status: DeliveryStatus },
     /// A person's id has changed from the one of `previous` to those of `current`.
     Renamed { account: AccountId, previous: Contact, current: Contact },
-    /// A person pressed a button that we offered.
-    Action { account: AccountId, action: Action },
+    /// A person pressed a button that we offered. `contact` as with a message.
+    Action { account: AccountId, action: Action, contact: Option<Contact> },
     /// A person wants no more of the answer that is being written in a conversation.
     Stopped { account: AccountId, conversation_key: String, place: ReplyTarget },
     /// The platform has taken our credentials away.

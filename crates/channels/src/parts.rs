@@ -49,7 +49,8 @@ pub(crate) async fn send<'a>(
     Ok(first)
 }
 
-async fn one(
+/// Sends one part, with its records.
+pub(crate) async fn one(
     ledger: &dyn Ledger,
     part: u16,
     sending: BoxFuture<'_, Result<String, SendError>>,
@@ -74,7 +75,7 @@ async fn one(
 }
 
 /// Waits for a report, but not for ever.
-fn doubtful(doubt: Doubt, since: Duration) -> Failure {
+pub(crate) fn doubtful(doubt: Doubt, since: Duration) -> Failure {
     if since < doubt.within {
         let after = doubt.within.saturating_sub(since).min(doubt.look).max(Duration::from_secs(1));
         return Failure { error: SendError::RetryAfter { after }, maybe_visible: true };
@@ -87,7 +88,7 @@ fn doubtful(doubt: Doubt, since: Duration) -> Failure {
 }
 
 /// The ledger could not be read: nothing was sent by this try.
-fn unknown_before(error: SendError) -> Failure {
+pub(crate) fn unknown_before(error: SendError) -> Failure {
     Failure { error, maybe_visible: true }
 }
 

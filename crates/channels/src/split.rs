@@ -4,11 +4,16 @@
 /// end. Characters are counted as UTF-16 does: no platform counts more. A code block that is cut is closed, and opened
 /// again in the next part. The same text is always cut alike.
 pub(crate) fn split(text: &str, max: usize) -> Vec<String> {
+    split_after(text, max, max)
+}
+
+/// The same with a first part of another length.
+pub(crate) fn split_after(text: &str, first: usize, max: usize) -> Vec<String> {
     let mut parts = Vec::new();
     let mut rest = text;
     let mut fence: Option<&str> = None;
     loop {
-        let (chunk, after) = cut(rest, max);
+        let (chunk, after) = cut(rest, if parts.is_empty() { first } else { max });
         if chunk.is_empty() && !after.is_empty() {
             // Nothing but blank lines; platforms refuse a message without text.
             rest = after;
@@ -80,6 +85,11 @@ mod tests {
     fn a_code_block_stays_one_on_both_sides_of_a_cut() {
         let parts = split("```rust\nlet a = 1;\nlet b = 2;\n```\nend", 20);
         assert_eq!(parts, ["```rust\nlet a = 1;\n```", "```rust\nlet b = 2;\n```\nend"]);
+    }
+
+    #[test]
+    fn the_first_part_may_be_shorter_than_the_others() {
+        assert_eq!(split_after("aaaa bbbb cccc dddd", 5, 10), ["aaaa", "bbbb cccc", "dddd"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use konstruct_domain::ids::ConversationId;
-use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, TEXT_MAX};
+use konstruct_domain::message::{ANSWER_MAX, Addressing, InboundMessage, ReplyTarget};
 use konstruct_domain::{ConnectionName, TenantId};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -23,9 +23,10 @@ impl Adapter for WebChat {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            text_max: TEXT_MAX,
+            text_max: ANSWER_MAX,
+            messages_max: None,
             markup: Markup::Markdown,
-            buttons: false,
+            buttons: None,
             streaming: false,
             files: false,
             typing: None,

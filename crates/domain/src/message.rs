@@ -10,6 +10,9 @@ use crate::file::FileKind;
 /// Longest text of one message that is kept, in characters. Slack truncates its own at 40,000.
 pub const TEXT_MAX: usize = 40_000;
 
+/// Longest answer, in bytes: more than any model writes at once. What does not fit into messages goes as a file.
+pub const ANSWER_MAX: usize = 1 << 20;
+
 /// Stands in a message's text where a picture was.
 pub const PICTURE: &str = "[picture]";
 

@@ -341,6 +341,39 @@ pub struct WhatsAppSnapshot {
 pub struct WhatsAppTemplate {
     pub name: String,
     pub language: String,
+    /// In the order of the template's variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<TemplateParameter>,
+}
+
+/// What is filled into a variable of a template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateParameter {
+    /// Absent where the template numbers its variables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub place: TemplatePlace,
+    pub text: String,
+}
+
+/// Where a template has a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplatePlace {
+    Header,
+    Body,
+}
+
+impl TemplatePlace {
+    /// In the order in which they are sent.
+    pub const ALL: [Self; 2] = [Self::Header, Self::Body];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Body => "body",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,8 @@ pub struct Claim {
     pub attempt: u32,
     /// In the order they arrived. Never empty, unless somebody else has just answered them.
     pub messages: Vec<PendingMessage>,
+    /// Files of earlier messages have arrived since.
+    pub late_files: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,11 +144,14 @@ impl TenantStore {
                      attempt = c.attempt + 1
                  from next
                  where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
-                 returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt
+                 returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt,
+                     exists (select from konstruct.media m
+                             where m.tenant_id = c.tenant_id and m.conversation_id = c.conversation_id and m.late)
+                     as late_files
              )
              select seen.first, seen.last, seen.rows as "rows!",
                  l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",
-                 l.last_seq as "last_seq?", l.attempt as "attempt?"
+                 l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?"
              from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows from scanned) seen
              left join leased l on true"#,
             wanted.owner,
@@ -179,6 +184,7 @@ impl TenantStore {
                 last_seq: row.last_seq.unwrap_or_default(),
                 attempt: row.attempt.unwrap_or_default().unsigned_abs(),
                 messages: Vec::new(),
+                late_files: row.late_files.unwrap_or_default(),
             });
         }
         Ok((seen, claims))

@@ -168,10 +168,19 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
+        // Late where its message waits no more, or where a turn has begun that may have looked before.
         let settled = sqlx::query!(
-            "update konstruct.media
+            "update konstruct.media m
              set state = case when $3::text is null then 'gone' else 'kept' end, source = null, due_at = null,
-                 media_type = coalesce($3, media_type), bytes = $4, width = $5, height = $6, reason = $7
+                 media_type = coalesce($3, media_type), bytes = $4, width = $5, height = $6, reason = $7,
+                 late = not exists (
+                     select from konstruct.delivery d
+                     join konstruct.inbox i on i.tenant_id = d.tenant_id and i.conversation_id = d.conversation_id
+                         and i.inbox_id = d.inbox_id
+                     join konstruct.conversation c on c.tenant_id = i.tenant_id
+                         and c.conversation_id = i.conversation_id
+                     where d.tenant_id = m.tenant_id and d.connection = m.connection and d.message_id = m.message_id
+                     and (c.lease_until is null or c.lease_until < now()))
              where media_id = $1 and state = 'wanted' and tries = $2",
             file.id,
             file.tries,

@@ -4,6 +4,7 @@
 //! the tenant. [`TenantStore`] is for a runtime, whose tenant the database knows from the login role. There is no
 //! third way to a tenant's rows: no method takes a connection or hands one out.
 
+mod album;
 mod batch;
 mod channel_account;
 mod connect;

@@ -110,7 +110,7 @@ impl Store {
     }
 }
 
-/// A file of a message that waits for an answer.
+/// A file of a message that waits for an answer, or one of an earlier message that was not there for its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageFile {
     pub inbox_id: i64,
@@ -136,7 +136,8 @@ pub enum FileState {
 }
 
 impl TenantStore {
-    /// The files of the claimed messages, in the order of the messages.
+    /// The files of the claimed messages, and those that have arrived since theirs were answered, in the order of the
+    /// messages.
     pub async fn files(&self, claim: &Claim) -> Result<Vec<MessageFile>> {
         let messages: Vec<i64> = claim.messages.iter().map(|message| message.inbox_id).collect();
         let rows = sqlx::query!(
@@ -144,7 +145,7 @@ impl TenantStore {
              from konstruct.media m
              join konstruct.delivery d on d.tenant_id = m.tenant_id and d.connection = m.connection
                  and d.message_id = m.message_id
-             where m.conversation_id = $1 and d.inbox_id = any($2)
+             where m.conversation_id = $1 and (d.inbox_id = any($2) or m.late)
              order by d.inbox_id, m.place, m.created_at",
             claim.conversation.as_uuid(),
             &messages

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use konstruct_domain::TenantId;
 
-use crate::{Result, Store};
+use crate::{Result, Store, album};
 
 /// Rows of one transaction. A large one would keep others from cleaning up.
 const ROWS: i64 = 5_000;
@@ -45,6 +45,7 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
+        album::forget(&mut transaction, None).await?;
         transaction.commit().await?;
         Ok(deliveries.rows_affected() + sent.rows_affected() + offers.rows_affected())
     }

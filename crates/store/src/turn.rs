@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use konstruct_domain::ids::ReplyId;
 use konstruct_domain::revision::Revision;
+use uuid::Uuid;
 
 use crate::conversation::Claim;
 use crate::{Error, Result, TenantStore};
@@ -24,6 +25,8 @@ pub struct Turn {
     pub tokens_in: i64,
     pub tokens_out: i64,
     pub elapsed: Duration,
+    /// Files that it has told as what has become of them. No later turn does.
+    pub files: Vec<Uuid>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

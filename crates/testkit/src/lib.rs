@@ -5,6 +5,7 @@
 
 pub mod database;
 pub mod fault;
+mod form;
 pub mod llm;
 pub mod outage;
 mod serving;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use konstruct_testkit::slack::{App, Fault, Phase, SlackDouble, Workspace, seconds_now};
-use konstruct_testkit::telegram::{Bot, TelegramDouble};
+use konstruct_testkit::telegram::{Bot, SentText, TelegramDouble};
 use konstruct_testkit::whatsapp::{Media, MetaApp, Number, WhatsAppDouble};
 use serde_json::json;
 use tokio::process::Command;
@@ -50,7 +50,9 @@ async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
     let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into());
     assert_eq!(vector.signature, "sha256=03d92ffec1744f42e9aa6f5256829cbd3c44f85c93619fdbe001a408ca2d0fa7");
     let message = app.sign(&app.message(PERSON, PHONE, "hé 😀"));
+    let pressed = app.pressed(PERSON, PHONE, "offer:1.0", "Yes");
     let told = json!({
+        "pressed": pressed.to_string(),
         "url": whatsapp.base_url(), "phone_id": "1001", "token": number.access_token, "media": media,
         "app_secret": app.app_secret, "person": PERSON, "phone": PHONE,
         "delivery": String::from_utf8(message.body).unwrap(), "signature": message.signature,
@@ -58,7 +60,18 @@ async fn pywa_uses_the_double_of_whatsapp_and_believes_its_deliveries() {
     check("whatsapp.py", &told).await;
     let sent = whatsapp.sent();
     let shown: Vec<_> = sent.iter().map(|sent| (sent.recipient.as_str(), sent.text.as_str())).collect();
-    assert_eq!(shown, [(PHONE, "by number"), (PERSON, "by id")]);
+    assert_eq!(
+        shown,
+        [
+            (PHONE, "by number"),
+            (PERSON, "by id"),
+            (PHONE, "below"),
+            (PHONE, "choose"),
+            (PHONE, "hello_from"),
+            (PHONE, "hello_named")
+        ]
+    );
+    assert_eq!(sent[2].document.as_deref(), Some("hé 😀"));
     assert_eq!(sent[0].callback_data.as_deref(), Some("track"));
     assert_eq!(whatsapp.typing(), ["wamid.1"]);
 }
@@ -70,11 +83,25 @@ async fn python_telegram_bot_uses_the_double_of_telegram() {
     telegram.add_bot(bot.clone());
     telegram.message("ada_bot", 11, "hello 😀");
     let file = telegram.add_file(b"bytes");
-    let told = json!({ "url": telegram.base_url(), "token": bot.token, "file": file });
+    let below = SentText {
+        bot: "ada_bot".to_owned(),
+        chat_id: 11,
+        message_thread_id: None,
+        answers: None,
+        message_id: 1,
+        text: "choose".to_owned(),
+        reply_markup: None,
+        document: None,
+    };
+    let pressed = telegram.pressed(&below, 11, "yes");
+    let told = json!({ "url": telegram.base_url(), "token": bot.token, "file": file, "pressed": pressed });
     check("telegram_bot.py", &told).await;
     let texts: Vec<_> = telegram.sent().into_iter().map(|sent| sent.text).collect();
-    assert_eq!(texts, ["plain", "bold < 1", "choose"]);
-    assert!(telegram.sent()[2].reply_markup.is_some());
+    assert_eq!(texts, ["plain", "bold < 1", "choose", "below"]);
+    let document = telegram.sent()[3].document.clone().unwrap();
+    assert_eq!((document.name.as_str(), document.text.as_str()), ("a.txt", "hé 😀"));
+    assert_eq!(telegram.sent()[2].reply_markup, None, "it was taken away");
+    assert_eq!(telegram.answered(), [(11, "noted".to_owned())]);
     assert!(telegram.webhook("ada_bot").is_none());
 }
 
@@ -86,6 +113,7 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     slack.add_workspace(workspace.clone());
     slack.add_workspace(poor.clone());
     slack.withdraw_scope("T2", "chat:write");
+    slack.withdraw_scope("T2", "files:write");
     slack.inject("chat.meMessage", [Fault::RateLimited { seconds: 7 }]);
     let app = App::new(&workspace, "konstruct-slack-secret");
     let vector = app.sign_bytes("{\"hello\":\"wörld 😀\"}".into(), 1_763_740_800);
@@ -107,7 +135,17 @@ async fn slack_sdk_uses_the_double_of_slack_and_believes_its_deliveries() {
     let ended = Some(Phase::Ended);
     assert_eq!(
         shown,
-        [("root, changed", None), ("**reply**", None), ("Hello world, changed", ended), ("in chunks", ended)]
+        [
+            ("root, changed", None),
+            ("**reply**", None),
+            ("Hello world, changed", ended),
+            ("in chunks", ended),
+            ("", None)
+        ]
+    );
+    assert_eq!(
+        (messages[4].files[0].title.as_str(), messages[4].files[0].text.as_str()),
+        ("Answer", "hé 😀")
     );
     assert_eq!(messages[2].metadata.as_ref().unwrap()["event_type"], "test");
     assert_eq!(slack.ephemerals()[0].text, "only for you");

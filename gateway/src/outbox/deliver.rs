@@ -62,7 +62,13 @@ impl Sender {
             .ok_or_else(|| not_now(item, "this version does not know the channel"))?;
         let account =
             connection.account(&self.store).await.map_err(|error| not_now(item, &error.to_string()))?;
-        let reply = Reply { id: item.reply, target: &item.target, text: &item.text, in_doubt: item.in_doubt };
+        let reply = Reply {
+            id: item.reply,
+            target: &item.target,
+            text: &item.text,
+            in_doubt: item.in_doubt,
+            attempt: item.attempt,
+        };
         let ledger = StoredLedger {
             store: &self.store,
             tenant,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use konstruct_store::{Claim, FileState, MessageFile, Wanted};
+use konstruct_store::{Claim, FileState, MessageFile, Turn, Wanted};
 use konstruct_testkit::fault::CallFault;
 use konstruct_testkit::slack::SharedFile;
 use konstruct_testkit::whatsapp::Media;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::telegram::Scene;
 use crate::webchat::png;
 use crate::whatsapp::{self, Line, connect_own};
-use crate::world::{Tenant, World, eventually};
+use crate::world::{Tenant, World, eventually, turn};
 
 /// What a PNG of a few bytes says of itself: more pixels than any memory holds.
 fn bomb() -> Vec<u8> {
@@ -94,6 +94,19 @@ async fn a_delivery_does_not_wait_for_its_file_and_a_turn_not_for_ever() {
     })
     .await;
     assert_eq!(world.number("select tries::bigint from konstruct.media").await, 2);
+
+    // The turn that did not see it ends; the next one does, and no other.
+    tenant.runtime.complete(&claim, &turn("it has not arrived")).await.unwrap();
+    for (text, late) in [("and now?", true), ("again?", false)] {
+        let message = line.app.message("DE.1", "49170", text);
+        assert_eq!(whatsapp::deliver(&world, &line, &message).await, StatusCode::OK);
+        let claim = world.claim(&tenant).await;
+        assert_eq!((claim.messages[0].text.as_str(), claim.late_files), (text, late));
+        let here = files(&tenant, &claim).await;
+        assert!(here.iter().all(|file| file.state == FileState::Picture) && here.len() == usize::from(late));
+        let told = here.iter().map(|file| file.id).collect();
+        tenant.runtime.complete(&claim, &Turn { files: told, ..turn("I see it") }).await.unwrap();
+    }
 }
 
 #[tokio::test]

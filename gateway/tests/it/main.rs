@@ -1,9 +1,12 @@
 //! The gateway against a real PostgreSQL, a real Redis and a strict Slack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first surprise")]
 
+mod albums;
 mod attachments;
 mod browser;
+mod buttons;
 mod files;
+mod long_answers;
 mod manners;
 mod outage;
 mod retention;

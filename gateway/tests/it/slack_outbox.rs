@@ -173,6 +173,7 @@ async fn a_crash_after_sending_does_not_send_again() {
         text: &item.text,
         in_doubt: item.in_doubt,
         first: None,
+        shape: konstruct_channels::slack::Shape::Messages,
     };
     client.deliver(&"xoxb-T1".into(), &reply).await.unwrap();
     scene.make_due().await;

@@ -290,3 +290,21 @@ async fn stop_reaches_the_runtime_and_the_session() {
     .await;
     assert_eq!(scene.world.slack.status("T1", "C1", &scene.root), None);
 }
+
+#[tokio::test]
+async fn an_answer_that_was_shown_and_became_too_long_ends_as_its_beginning_and_a_file() {
+    let scene = Scene::start().await;
+    scene.shows(BEGINNING).await;
+    let whole = format!("{BEGINNING}grows. {}", "And it goes on. ".repeat(4_000));
+    scene.answer(&whole).await;
+    eventually("the reply is sent", async || {
+        scene.world.make_due(&scene.tenant).await;
+        scene.world.outbox().await.iter().all(|row| row.state == "sent")
+    })
+    .await;
+    let messages = scene.world.slack.messages();
+    assert_eq!(messages.len(), 2);
+    assert!(messages[0].streaming == Some(Phase::Ended) && messages[0].shown().len() < 3_100);
+    assert!(messages[0].shown().contains("The whole answer is in the file"));
+    assert_eq!(messages[1].files[0].text, whole);
+}

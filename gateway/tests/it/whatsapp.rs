@@ -44,8 +44,11 @@ pub(crate) async fn connect(
     let version = |field: SecretField| {
         secrets.iter().find(|(of, _)| *of == field).map(|(_, value)| world.version(field, value))
     };
-    let template =
-        template.then(|| WhatsAppTemplate { name: "hello_again".to_owned(), language: "en".to_owned() });
+    let template = template.then(|| WhatsAppTemplate {
+        name: "hello_again".to_owned(),
+        language: "en".to_owned(),
+        parameters: Vec::new(),
+    });
     let snapshot = ConnectionSnapshot {
         name: name.parse().unwrap(),
         agent: "ada".parse().unwrap(),

@@ -1,5 +1,8 @@
 //! WhatsApp: people whose ids change, whose window closes, and what is told about messages to them.
 
+use konstruct_domain::snapshot::{
+    ChannelSnapshot, SecretField, TemplateParameter, TemplatePlace, WhatsAppTemplate,
+};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -69,6 +72,56 @@ async fn outside_the_window_a_template_asks_once_and_the_reply_comes_when_the_pe
     .await;
     let texts: Vec<_> = scene.world.whatsapp.sent().into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["hello_again", "sorry for the delay"]);
+}
+
+#[tokio::test]
+async fn a_templates_variables_are_filled_in_and_a_wrong_number_of_them_is_said() {
+    let scene = Scene::start(true).await;
+    let parameter = |place, name: &str, text: &str| TemplateParameter {
+        name: Some(name.to_owned()),
+        place,
+        text: text.to_owned(),
+    };
+    let mut parameters = vec![
+        parameter(TemplatePlace::Body, "agent", "Ada"),
+        parameter(TemplatePlace::Header, "company", "Acme Ltd"),
+        parameter(TemplatePlace::Body, "company", "Acme Ltd"),
+    ];
+    let secrets = [
+        (SecretField::WhatsAppAccessToken, "EAA-PN1".into()),
+        (SecretField::WhatsAppAppSecret, "secret".into()),
+        (SecretField::WhatsAppVerifyToken, "own-verify-token".into()),
+    ];
+    let use_template = async |parameters: Vec<TemplateParameter>| {
+        let mut snapshot = scene.line.snapshot.clone();
+        let ChannelSnapshot::WhatsApp(number) = &mut snapshot.channel else { panic!("a number") };
+        let (name, language) = ("hello_named".to_owned(), "en".to_owned());
+        number.template = Some(WhatsAppTemplate { name, language, parameters });
+        scene.world.publish(&scene.tenant, &snapshot, &secrets).await;
+    };
+    use_template(parameters.clone()).await;
+    scene.ask("hello").await;
+    scene.world.execute(CLOSE).await;
+    scene.world.answer(&scene.tenant, "sorry for the delay").await;
+    let sent = scene.world.whatsapp.wait_for_sent(1).await;
+    let text = |name: &str, text: &str| json!({"type": "text", "text": text, "parameter_name": name});
+    assert_eq!(
+        sent[0].whole["template"]["components"],
+        json!([
+            {"type": "header", "parameters": [text("company", "Acme Ltd")]},
+            {"type": "body", "parameters": [text("agent", "Ada"), text("company", "Acme Ltd")]},
+        ])
+    );
+    parameters.pop();
+    use_template(parameters).await;
+    scene.world.execute("delete from konstruct.outbox_part").await;
+    eventually("the reply is given up", async || {
+        scene.world.make_due(&scene.tenant).await;
+        scene.world.outbox().await[0].state == "dead"
+    })
+    .await;
+    let reason = scene.world.outbox().await[0].last_error.clone().unwrap();
+    assert!(reason.contains("132000") && reason.contains("spec.whatsApp.template"), "{reason}");
 }
 
 #[tokio::test]

@@ -396,6 +396,7 @@ pub(crate) fn turn(reply: &str) -> Turn {
         tokens_in: 0,
         tokens_out: 0,
         elapsed: Duration::ZERO,
+        files: Vec::new(),
     }
 }
 

@@ -115,17 +115,13 @@ pub(crate) fn of_connection(
         let all = objects.connections.iter().map(|declared| &declared.object);
         all.filter(move |other| other.spec.account() == Some(account))
     });
+    let named = named_agent(connection, &namespace, objects);
     Ok(channel_connection::Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
         agent,
-        business_function: objects
-            .agents
-            .iter()
-            .find(|agent| {
-                agent.object.namespace() == connection.namespace()
-                    && agent.object.name_any() == connection.spec.agent
-            })
-            .and_then(|agent| agent.object.spec.business_function.clone()),
+        business_function: named.and_then(|agent| agent.spec.business_function.clone()),
+        agent_name: named.map(|agent| agent.spec.display_name.clone()),
+        business_name: tenant.display_name.clone(),
         secrets: secrets.collect::<Result<_, KeyError>>()?,
         rival: claimants.and_then(|claimants| older(connection, claimants)),
         over_limit: over_limit(connection, tenant.limits.channels, &objects.connections),
@@ -140,12 +136,20 @@ fn paused_agent(
     tenant: &CompiledTenant,
     objects: &Objects,
 ) -> Option<Pause> {
-    let named = |declared: &&Object<Agent>| {
-        let agent = &declared.object;
+    let agent = named_agent(connection, namespace, objects)?;
+    channel_connection::dereference::agent_pause(agent, &tenant.display_name)
+}
+
+fn named_agent<'a>(
+    connection: &ChannelConnection,
+    namespace: &str,
+    objects: &'a Objects,
+) -> Option<&'a Agent> {
+    let mut agents = objects.agents.iter().map(|declared| &declared.object);
+    let named = |agent: &&Agent| {
         agent.name_any() == connection.spec.agent && agent.namespace().as_deref() == Some(namespace)
     };
-    let agent = objects.agents.iter().find(named)?;
-    channel_connection::dereference::agent_pause(&agent.object, &tenant.display_name)
+    agents.find(named)
 }
 
 fn secret(

@@ -5,12 +5,13 @@ use serde::Serialize;
 use super::{Args, Prompt};
 
 /// What the gateway asks of Slack, and nothing else.
-const SCOPES: [&str; 8] = [
+const SCOPES: [&str; 9] = [
     "app_mentions:read",
     "assistant:write",
     "channels:history",
     "chat:write",
     "files:read",
+    "files:write",
     "groups:history",
     "im:history",
     "mpim:history",

@@ -35,9 +35,9 @@ async fn a_reply_shows_while_it_is_written_to_who_looks_and_says_who_writes() {
     world.bus.watch(world.tenant, watched).await;
     world.ai_gateway.set(Mood::Says("One two three".into()));
     world.say("watched", "Count").await;
-    // The last of what was written for the subscription may still be on its way.
+    // The last of what was written for the subscription may still be on its way, and other tests write, too.
     let mut shown = partials.recv().await.unwrap();
-    while shown.text == "listening?" {
+    while shown.tenant != world.tenant || shown.text == "listening?" {
         shown = partials.recv().await.unwrap();
     }
     assert_eq!(shown.conversation, watched);
@@ -180,6 +180,37 @@ async fn a_turn_begins_when_the_files_are_settled_and_tells_what_became_of_them(
     assert_eq!(content.as_array().unwrap().len(), 2);
     let kept = "What are these?\n[picture]\n[picture]\n[file]".to_owned();
     assert!(world.history().await.contains(&kept), "without what was only for the model");
+}
+
+#[tokio::test]
+async fn a_file_that_comes_too_late_for_its_turn_is_shown_in_the_next_and_in_no_other() {
+    let world = World::new().await;
+    let picture = Attachment {
+        reference: "at the platform".to_owned(),
+        media_type: Some("image/png".to_owned()),
+        name: None,
+        size: None,
+        sha256: None,
+    };
+    world.commit_with(AGENT, "one", "What is this?", vec![picture]).await;
+    world.change("update konstruct.conversation set files_until = now() where tenant_id = $1").await;
+    let _running = world.start(timing());
+    world.replies(1).await;
+    let asked =
+        |call: usize| world.ai_gateway.calls()[call]["messages"].as_array().unwrap().last().cloned().unwrap();
+    assert!(asked(0)["content"].as_str().unwrap().contains("a picture that has not arrived yet"));
+
+    let file = world.gateway.claim_file(world.tenant, Duration::from_mins(1)).await.unwrap().unwrap();
+    let kept = KeptFile { media_type: "image/png", bytes: 5, size: Some((1, 1)) };
+    world.gateway.file_kept(world.tenant, &file, kept).await.unwrap();
+    world.say("one", "And now?").await;
+    world.replies(2).await;
+    let content = asked(1)["content"].clone();
+    assert_eq!(content[0]["text"], "Sent earlier, and only here now: [picture]\nAnd now?");
+    assert_eq!(content[1]["image_url"]["url"], format!("media:{}", file.id));
+    world.say("one", "Thank you").await;
+    world.replies(3).await;
+    assert_eq!(asked(2)["content"], "Thank you");
 }
 
 #[tokio::test]

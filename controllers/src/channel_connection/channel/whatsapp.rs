@@ -1,9 +1,9 @@
 //! A number of the WhatsApp Business Platform.
 
-use konstruct_crds::{Reason, WhatsApp, WhatsAppTemplate};
-use konstruct_domain::snapshot::{self, ChannelSnapshot, SecretField, WhatsAppSnapshot};
+use konstruct_crds::{Reason, WhatsApp};
+use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, WhatsAppSnapshot};
 
-use super::{Check, SecretRef};
+use super::{Check, SecretRef, template};
 use crate::framework::secrets::{ResolvedSecret, starts_with};
 
 fn access_token(number: &WhatsApp) -> SecretRef<'_> {
@@ -33,7 +33,7 @@ pub(super) fn secret_refs(number: &WhatsApp) -> Vec<SecretRef<'_>> {
 }
 
 pub(super) fn validate(number: &WhatsApp, check: &mut Check<'_>) -> Option<ChannelSnapshot> {
-    let WhatsApp { phone_number_id, waba_id, template, .. } = number;
+    let WhatsApp { phone_number_id, waba_id, .. } = number;
     if check.found.business_function.as_deref().is_none_or(|function| function.trim().is_empty()) {
         check.refuse(
             Reason::MissingBusinessFunction,
@@ -55,15 +55,13 @@ pub(super) fn validate(number: &WhatsApp, check: &mut Check<'_>) -> Option<Chann
         check.secret(secret, own_app, otherwise)
     });
     let verify_token = verify_token(number).and_then(|secret| check.secret(secret, |_| true, ""));
+    let template = number.template.as_ref().map(|template| template::compile(template, check));
     Some(ChannelSnapshot::WhatsApp(WhatsAppSnapshot {
         phone_number_id: phone_number_id.clone(),
         waba_id: waba_id.clone(),
         access_token: access_token?.reference(),
         app_secret: app_secret.as_ref().map(ResolvedSecret::reference),
         verify_token: verify_token.as_ref().map(ResolvedSecret::reference),
-        template: template.as_ref().map(|WhatsAppTemplate { name, language }| snapshot::WhatsAppTemplate {
-            name: name.clone(),
-            language: language.clone(),
-        }),
+        template,
     }))
 }

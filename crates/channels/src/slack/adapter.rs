@@ -5,22 +5,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::HeaderName;
+use konstruct_domain::delivery::Contact;
 use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 use serde_json::json;
 
+use super::envelope::text;
 use super::history::Memory;
 use super::parse::Delivery;
 use super::socket::Sockets;
 use super::status::Thread;
-use super::{Client, files, format, interaction, parse, send, verify};
+use super::{Client, content, files, format, interaction, parse, send, verify};
 use crate::download::Downloads;
 use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
-    Account, Adapter, Capabilities, Event, Failure, File, History, Ledger, Line, Malformed, Markup,
-    NotConnected, Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
+    Account, Adapter, Buttons, Capabilities, Event, Failure, File, History, Ledger, Line, Malformed, Markup,
+    NotConnected, Question, Received, Refused, Reply, Secrets, SendError, SetUp, Streaming, Typing,
 };
 
 /// The Web API of the real Slack.
@@ -31,6 +33,9 @@ const BACKFILL_AFTER: u64 = 300;
 
 /// How long a status stays at a thread in which nobody writes.
 const STATUS_LASTS: Duration = Duration::from_mins(2);
+
+/// In one block of actions.
+const BUTTONS: Buttons = Buttons { most: 25, title_max: 75 };
 
 /// Tells Slack that the same delivery again will fare no better.
 const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
@@ -74,7 +79,7 @@ pub struct Slack {
     pub(super) client: Client,
     /// How fast answers are shown while they are written.
     pub(super) pace: Pace,
-    files: Downloads,
+    pub(super) files: Downloads,
     sockets: Sockets,
     shared: Option<Secrets>,
     backfill_after: Option<Duration>,
@@ -101,8 +106,12 @@ impl Slack {
         let unsent = |error| Failure { error, maybe_visible: reply.in_doubt };
         let token = account.secrets.require(SecretField::SlackBotToken).map_err(unsent)?;
         let Thread { channel, ts: thread_ts } = thread(reply.target)?;
-        let Reply { id, text, in_doubt, .. } = *reply;
-        let reply = send::Reply { id, channel, thread_ts, text, in_doubt, first: None };
+        let Reply { id, text, in_doubt, attempt, .. } = *reply;
+        let shape = send::Shape::Messages;
+        let reply = send::Reply { id, channel, thread_ts, text, in_doubt, first: None, shape };
+        if reply.parts().len() > format::MESSAGES_MAX {
+            return self.post_long(token, reply, attempt, ledger).await;
+        }
         let first = self.finish(token, &reply, ledger).await?;
         self.client.deliver(token, &send::Reply { first: first.as_deref(), ..reply }).await
     }
@@ -130,8 +139,9 @@ impl Adapter for Slack {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::PART_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Markdown,
-            buttons: true,
+            buttons: Some(BUTTONS),
             streaming: true,
             files: true,
             typing: Some(Typing { lasts: STATUS_LASTS, each_message: false }),
@@ -232,6 +242,25 @@ impl Adapter for Slack {
         Box::pin(async move {
             let (token, thread) = place(account, target)?;
             self.client.clear_status(token, thread).await
+        })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        _contact: Option<&'a Contact>,
+        question: &'a Question<'a>,
+    ) -> BoxFuture<'a, Result<String, SendError>> {
+        Box::pin(async move {
+            BUTTONS.fit(question)?;
+            let (token, thread) = place(account, target)?;
+            let mut arguments = content::question(question);
+            arguments["channel"] = json!(thread.channel);
+            arguments["thread_ts"] = json!(thread.ts);
+            let answer = self.client.post("chat.postMessage", token, &arguments).await?;
+            let ts = text(&answer, "ts").map(str::to_owned);
+            ts.ok_or_else(|| SendError::InDoubt { reason: "the answer has no ts".to_owned() })
         })
     }
 

@@ -17,7 +17,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 /// The Web API at one base URL. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    pub(super) http: reqwest::Client,
     base_url: String,
 }
 
@@ -58,6 +58,20 @@ impl Client {
         let request = self.http.post(format!("{}/{method}", self.base_url));
         // Slack reads JSON only with a charset, and warns without one.
         call(request.header("content-type", "application/json; charset=utf-8").body(body), token).await
+    }
+
+    /// For methods that do not read JSON, whatever Slack's pages say.
+    pub(super) async fn form(
+        &self,
+        method: &str,
+        token: &SecretString,
+        arguments: &[(&str, &str)],
+    ) -> Result<Value, SendError> {
+        let form = Url::parse_with_params("http://form/", arguments)
+            .map_err(|error| SendError::Rejected { reason: format!("the form is invalid: {error}") })?;
+        let request = self.http.post(format!("{}/{method}", self.base_url));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        call(request.body(form.query().unwrap_or_default().to_owned()), token).await
     }
 
     pub(super) async fn get(

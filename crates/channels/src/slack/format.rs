@@ -6,6 +6,11 @@ use konstruct_domain::message::truncate;
 /// characters that Slack counts twice.
 pub(super) const PART_MAX: usize = 10_000;
 
+/// More are a flood.
+pub(super) const MESSAGES_MAX: usize = 3;
+/// What of an answer that goes as a file is shown.
+pub(super) const BEGINNING_MAX: usize = 3_000;
+
 /// Slack's advice for `text`.
 const FALLBACK_MAX: usize = 4_000;
 

@@ -45,6 +45,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Vec<Event>, Malformed> {
         .map(|value| Event::Action {
             account: account.into(),
             action: Action { value: value.to_owned(), by: by.to_owned(), place: place.clone() },
+            contact: None,
         })
         .collect();
     if events.is_empty() {
@@ -103,7 +104,7 @@ mod tests {
         assert!(is_one(&body) && !is_one(b"{\"payload\":1}") && !is_one(b"payloads=1"));
         let place = ReplyTarget::new("slack", [("channel", "C1"), ("thread_ts", "1.0")]);
         let action = Action { value: "é 😀 +&=".to_owned(), by: "U1".to_owned(), place };
-        assert_eq!(parse(&body).unwrap(), [Event::Action { account: "T1".into(), action }]);
+        assert_eq!(parse(&body).unwrap(), [Event::Action { account: "T1".into(), action, contact: None }]);
     }
 
     #[test]

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use super::api::Client;
 use super::envelope::text;
 use super::{content, format};
-use crate::split::split;
-use crate::{Failure, SendError};
+use crate::{Failure, SendError, long};
 
 pub const METADATA_EVENT_TYPE: &str = "konstruct_reply";
 
@@ -37,12 +36,28 @@ pub struct Reply<'a> {
     pub in_doubt: bool,
     /// The message that shows the first part already.
     pub first: Option<&'a str>,
+    pub shape: Shape,
+}
+
+/// How a reply is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Messages,
+    /// Its beginning, beside a file with the whole.
+    Beginning,
+    /// The same beginning and everything else as messages, because there can be no file.
+    BeginningAndRest,
 }
 
 impl Reply<'_> {
     /// What each message of the reply shows.
     pub(super) fn parts(&self) -> Vec<String> {
-        split(&format::neutralise(self.text), format::PART_MAX)
+        let text = format::neutralise(self.text);
+        match self.shape {
+            Shape::Messages => long::messages(&text, format::PART_MAX, format::PART_MAX),
+            Shape::Beginning => vec![long::beginning(&text, format::BEGINNING_MAX)],
+            Shape::BeginningAndRest => long::messages(&text, format::BEGINNING_MAX, format::PART_MAX),
+        }
     }
 }
 
@@ -149,7 +164,7 @@ impl Client {
 }
 
 /// Which part of the wanted reply a message of a thread is.
-fn part_of(message: &Value, wanted: &str) -> Option<(usize, String)> {
+pub(super) fn part_of(message: &Value, wanted: &str) -> Option<(usize, String)> {
     let metadata = &message["metadata"];
     let payload = &metadata["event_payload"];
     let ours = text(metadata, "event_type") == Some(METADATA_EVENT_TYPE)

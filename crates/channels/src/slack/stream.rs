@@ -213,18 +213,27 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        let parts = reply.parts();
-        let mut arguments = content::part(reply.id, &parts, 0);
-        arguments["channel"] = json!(reply.channel);
-        arguments["ts"] = json!(ts);
-        match self.post("chat.update", token, &arguments).await {
-            Ok(_) => Ok(Some(ts)),
+        match self.show_beginning(token, reply, &ts).await {
+            Ok(()) => Ok(Some(ts)),
             Err(SendError::Rejected { reason }) if reason == "streaming_state_conflict" => {
                 Err(SendError::Transient { reason })
             }
             Err(SendError::Rejected { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a message show the reply's first part as it is.
+    pub(super) async fn show_beginning(
+        &self,
+        token: &SecretString,
+        reply: &send::Reply<'_>,
+        ts: &str,
+    ) -> Result<(), SendError> {
+        let mut arguments = content::part(reply.id, &reply.parts(), 0);
+        arguments["channel"] = json!(reply.channel);
+        arguments["ts"] = json!(ts);
+        self.post("chat.update", token, &arguments).await.map(drop)
     }
 }
 

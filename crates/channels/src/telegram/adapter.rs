@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use konstruct_domain::delivery::Contact;
 use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, TelegramMode, TelegramSnapshot};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::api::Client;
+use super::buttons::BUTTONS;
 use super::send::Errand;
 use super::{format, parse};
 use crate::download::Downloads;
@@ -18,7 +20,7 @@ use crate::pace::Pace;
 use crate::signature::{hmac_sha256, same};
 use crate::{
     Account, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected, Polled,
-    Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
+    Question, Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
 };
 
 pub const BASE_URL: &str = "https://api.telegram.org";
@@ -47,7 +49,7 @@ impl Default for Settings {
 }
 
 pub struct Telegram {
-    client: Client,
+    pub(super) client: Client,
     files: Downloads,
     pace: Pace,
 }
@@ -109,7 +111,12 @@ impl Telegram {
     }
 
     /// A call that sends nothing: that its outcome is unknown does no harm.
-    async fn call(&self, method: &str, token: &SecretString, arguments: &Value) -> Result<Value, SendError> {
+    pub(super) async fn call(
+        &self,
+        method: &str,
+        token: &SecretString,
+        arguments: &Value,
+    ) -> Result<Value, SendError> {
         match self.client.call(method, token, arguments).await.map_err(SendError::from) {
             Err(SendError::InDoubt { reason }) => Err(SendError::Transient { reason }),
             other => other,
@@ -139,8 +146,9 @@ impl Adapter for Telegram {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::TEXT_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Own,
-            buttons: true,
+            buttons: Some(BUTTONS),
             streaming: false,
             files: true,
             typing: Some(Typing { lasts: Duration::from_secs(5), each_message: false }),
@@ -197,6 +205,34 @@ impl Adapter for Telegram {
             let (client, pace) = (&self.client, &self.pace);
             Errand { client, pace, token, bot: &bot.bot_username, reply, chat }.send(ledger).await
         })
+    }
+
+    fn ask<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        _contact: Option<&'a Contact>,
+        question: &'a Question<'a>,
+    ) -> BoxFuture<'a, Result<String, SendError>> {
+        Box::pin(async move { self.put_question(require(account)?.1, target, question).await })
+    }
+
+    fn answered<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        place: &'a ReplyTarget,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move { self.remove_keyboard(require(account)?.1, place).await })
+    }
+
+    fn whisper<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        person: &'a str,
+        text: &'a str,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move { self.answer_press(require(account)?.1, target, person, text).await })
     }
 
     fn typing<'a>(

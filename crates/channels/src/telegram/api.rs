@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::multipart::{Form, Part};
+use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::SendError;
 use crate::json::{printable, text};
+use crate::{SendError, long};
 
 /// For a 429 that names no time.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -67,29 +68,57 @@ impl Client {
         token: &SecretString,
         arguments: &Value,
     ) -> Result<Value, Refusal> {
-        let url = format!("{}/bot{}/{method}", self.base_url, token.expose_secret());
-        let mut request = self.http.post(url).header("content-type", "application/json");
+        let mut request = self.post(method, token).header("content-type", "application/json");
         if let Some(time) = time {
             request = request.timeout(time);
         }
-        let response = request.body(arguments.to_string()).send().await.map_err(|error| {
-            let before_sending = error.is_connect() || error.is_builder();
-            let reason = error.without_url().to_string();
-            Refusal::Failed(if before_sending {
-                SendError::Transient { reason }
-            } else {
-                SendError::InDoubt { reason }
-            })
-        })?;
-        let status = response.status();
-        let in_doubt = |reason: String| Refusal::Failed(SendError::InDoubt { reason });
-        let body = response.bytes().await.map_err(|error| in_doubt(error.without_url().to_string()))?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if answer["ok"] == true && status.is_success() {
-            return Ok(answer["result"].clone());
-        }
-        Err(meaning_of(status, &answer))
+        result(request.body(arguments.to_string())).await
     }
+
+    /// The same with a text as the document.
+    pub(super) async fn call_with_document(
+        &self,
+        method: &str,
+        token: &SecretString,
+        arguments: &Value,
+        document: &str,
+    ) -> Result<Value, Refusal> {
+        let file = Part::text(document.to_owned()).file_name(long::NAME).mime_str(long::MEDIA_TYPE);
+        let file = file.map_err(|error| {
+            Refusal::Failed(SendError::Rejected { reason: format!("the file cannot be sent: {error}") })
+        })?;
+        // In a form everything is text, also what is an object elsewhere.
+        let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let arguments = arguments.as_object().into_iter().flatten();
+        let form = arguments
+            .fold(Form::new(), |form, (name, value)| form.text(name.clone(), as_text(value)))
+            .part("document", file);
+        result(self.post(method, token).timeout(long::TIME).multipart(form)).await
+    }
+
+    fn post(&self, method: &str, token: &SecretString) -> RequestBuilder {
+        self.http.post(format!("{}/bot{}/{method}", self.base_url, token.expose_secret()))
+    }
+}
+
+async fn result(request: RequestBuilder) -> Result<Value, Refusal> {
+    let response = request.send().await.map_err(|error| {
+        let before_sending = error.is_connect() || error.is_builder();
+        let reason = error.without_url().to_string();
+        Refusal::Failed(if before_sending {
+            SendError::Transient { reason }
+        } else {
+            SendError::InDoubt { reason }
+        })
+    })?;
+    let status = response.status();
+    let in_doubt = |reason: String| Refusal::Failed(SendError::InDoubt { reason });
+    let body = response.bytes().await.map_err(|error| in_doubt(error.without_url().to_string()))?;
+    let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if answer["ok"] == true && status.is_success() {
+        return Ok(answer["result"].clone());
+    }
+    Err(meaning_of(status, &answer))
 }
 
 fn meaning_of(status: StatusCode, answer: &Value) -> Refusal {

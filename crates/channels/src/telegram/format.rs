@@ -1,11 +1,15 @@
 //! From a model's Markdown to messages that Telegram takes.
 
+use crate::long;
 use crate::markdown::{Style, render};
-use crate::split::split;
 
 /// Longest text of a message, after its markup was read.
 pub(super) const TEXT_MAX: usize = 4_096;
 const PART_MAX: usize = 4_000;
+/// More are a flood.
+pub(super) const MESSAGES_MAX: usize = 4;
+/// Longest text below a file is 1,024, after its markup was read; some of it may grow when it is translated.
+const BEGINNING_MAX: usize = 800;
 
 /// Telegram's HTML: of its three kinds of markup the one in which everything can be escaped.
 struct Html;
@@ -45,8 +49,18 @@ pub(super) struct Part {
 
 /// The Markdown is cut, not the HTML: no tag is open at a cut. The same text always gives the same parts.
 pub(super) fn parts(markdown: &str) -> Vec<Part> {
-    let as_parts = |plain: String| Part { html: render::<Html>(&plain), plain };
-    split(markdown, PART_MAX).into_iter().map(as_parts).collect()
+    long::messages(markdown, PART_MAX, PART_MAX).into_iter().map(Part::new).collect()
+}
+
+/// What stands below a file with the whole answer.
+pub(super) fn caption(markdown: &str) -> Part {
+    Part::new(long::beginning(markdown, BEGINNING_MAX))
+}
+
+impl Part {
+    fn new(plain: String) -> Self {
+        Self { html: render::<Html>(&plain), plain }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod api;
+mod buttons;
 mod files;
 mod format;
 mod parse;

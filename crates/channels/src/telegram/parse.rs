@@ -4,9 +4,11 @@ use bytes::Bytes;
 use konstruct_domain::message::{Addressing, InboundMessage, ReplyTarget, TEXT_MAX, truncate};
 use serde_json::Value;
 
+use super::buttons::{BELOW, QUERY};
 use super::said;
 use crate::json::{id, text};
-use crate::{Event, Malformed};
+use crate::question::value_of;
+use crate::{Action, Event, Malformed};
 
 /// Reads an update that was verified. `bot` is our own name there, in lower case and without the `@`.
 pub(super) fn parse(body: &Bytes, bot: &str) -> Result<Event, Malformed> {
@@ -17,17 +19,31 @@ pub(super) fn parse(body: &Bytes, bot: &str) -> Result<Event, Malformed> {
     let read = if update["message"].is_object() {
         message(&update["message"], bot)
     } else if update["callback_query"].is_object() {
-        pressed(&update["callback_query"])
+        let query = &update["callback_query"];
+        if let Some(value) = text(query, "data").and_then(value_of) {
+            return Ok(action(query, value, bot));
+        }
+        pressed(query)
     } else {
         Err("ignored_update_type")
     };
     Ok(match read {
         Ok(message) => {
-            let message = InboundMessage { event_id: update_id.to_string(), raw: body.clone(), ..message };
-            Event::Message { account: bot.into(), message: Box::new(message), contact: None }
+            let message =
+                Box::new(InboundMessage { event_id: update_id.to_string(), raw: body.clone(), ..message });
+            match album(&update["message"]) {
+                Some(album) => Event::AlbumPart { account: bot.into(), album, message },
+                None => Event::Message { account: bot.into(), message, contact: None },
+            }
         }
         Err(reason) => Event::Ignored(reason),
     })
+}
+
+/// In a private chat each part counts anyway.
+fn album(message: &Value) -> Option<String> {
+    let place = Place::of(message).filter(|place| !place.is_private)?;
+    Some(format!("{}:{}", place.chat, id(message, "media_group_id")?))
 }
 
 /// Where something was said.
@@ -83,9 +99,11 @@ fn message(message: &Value, bot: &str) -> Result<InboundMessage, &'static str> {
     let mention = said::without_mention(&words, bot);
     let answers_us = text(&message["reply_to_message"]["from"], "username")
         .is_some_and(|username| username.eq_ignore_ascii_case(bot));
-    if !place.is_private && mention.is_none() && !answers_us {
-        return Err("ignored_not_addressed");
-    }
+    let addressing = match (place.is_private || mention.is_some() || answers_us, album(message)) {
+        (true, _) => Addressing::Addressed,
+        (false, Some(_)) => Addressing::FollowUp,
+        (false, None) => return Err("ignored_not_addressed"),
+    };
     let mut words = mention.unwrap_or(words);
     if words.is_empty() && attachments.is_empty() {
         "[mentioned you without writing anything]".clone_into(&mut words);
@@ -98,10 +116,27 @@ fn message(message: &Value, bot: &str) -> Result<InboundMessage, &'static str> {
         text: truncate(&words, TEXT_MAX).to_owned(),
         attachments,
         language: id(author, "language_code").map(str::to_owned),
-        addressing: Addressing::Addressed,
+        addressing,
         reply_to: place.reply_target(message_id),
         raw: Bytes::new(),
     })
+}
+
+/// A button of a question. Its value is not to be believed: anybody in the chat may send any.
+fn action(query: &Value, value: &str, bot: &str) -> Event {
+    let shown = &query["message"];
+    let (Some(query_id), Some(place), Some(message_id), Some(by)) =
+        (id(query, "id"), Place::of(shown), shown["message_id"].as_i64(), query["from"]["id"].as_i64())
+    else {
+        return Event::Ignored("ignored_incomplete");
+    };
+    let below = message_id.to_string();
+    let mut at = ReplyTarget::new("telegram", [("chat", &*place.chat), (QUERY, query_id), (BELOW, &*below)]);
+    if let Some(thread) = &place.thread {
+        at.set("thread", thread);
+    }
+    let action = Action { value: value.to_owned(), by: by.to_string(), place: at };
+    Event::Action { account: bot.into(), action, contact: None }
 }
 
 /// A button below one of our messages: what it stands for is what was said.

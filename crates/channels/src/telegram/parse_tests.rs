@@ -93,6 +93,19 @@ fn a_pressed_button_says_what_it_stands_for() {
 }
 
 #[test]
+fn a_button_of_a_question_is_no_message() {
+    let mut pressed = json!({"update_id": 8, "callback_query": {"id": "99", "from": {"id": 12, "is_bot": false},
+        "message": private(), "data": "offer:7.1"}});
+    let place = ReplyTarget::new("telegram", [("chat", "11"), ("query", "99"), ("below", "3")]);
+    let action = Action { value: "7.1".to_owned(), by: "12".to_owned(), place };
+    let event = Event::Action { account: "ada_bot".into(), action, contact: None };
+    assert_eq!(parse(&pressed.to_string().into(), "ada_bot").unwrap(), event);
+    pressed["callback_query"].as_object_mut().unwrap().remove("message");
+    let inline = parse(&pressed.to_string().into(), "ada_bot").unwrap();
+    assert_eq!(inline, Event::Ignored("ignored_incomplete"));
+}
+
+#[test]
 fn everything_else_is_ignored_with_a_reason() {
     let mut bot = private();
     bot["from"]["is_bot"] = json!(true);

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::api::{Client, Refusal};
 use super::format::{self, Part};
+use crate::long::{self, FILE_PART, Standing};
 use crate::pace::{Pace, Rate};
-use crate::parts::{self, Doubt};
+use crate::parts::{self, Doubt, unknown_before};
 use crate::{Failure, Ledger, Reply, SendError};
 
 /// Over all chats of a bot: thirty a second.
@@ -36,11 +37,33 @@ pub(super) struct Errand<'a> {
 impl Errand<'_> {
     pub(super) async fn send(&self, ledger: &dyn Ledger) -> Result<Option<String>, Failure> {
         let texts = format::parts(self.reply.text);
+        if texts.len() > format::MESSAGES_MAX
+            && let Some(sent) = self.send_file(ledger).await?
+        {
+            return Ok(Some(sent));
+        }
         let send_part = |index: usize| {
             let part = &texts[index];
-            Box::pin(async move { self.post(part, index == 0).await }) as _
+            Box::pin(async move { self.post(part, None, index == 0).await }) as _
         };
         parts::send(ledger, texts.len(), DOUBT, &|| self.may_leave(), &send_part).await
+    }
+
+    /// None: messages have to do.
+    async fn send_file(&self, ledger: &dyn Ledger) -> Result<Option<String>, Failure> {
+        let known = ledger.parts().await.map_err(unknown_before)?;
+        match Standing::of(&known, DOUBT)? {
+            Standing::Sent(message_id) => return Ok(Some(message_id)),
+            Standing::GivenUp => return Ok(None),
+            Standing::Open => self.may_leave()?,
+        }
+        let caption = format::caption(self.reply.text);
+        let sending = Box::pin(self.post(&caption, Some(self.reply.text), true));
+        match parts::one(ledger, FILE_PART, sending).await {
+            Ok(message_id) => Ok(Some(message_id)),
+            Err(failure) if long::gives_way(&failure.error, self.reply.attempt) => Ok(None),
+            Err(failure) => Err(failure),
+        }
     }
 
     fn scope(&self) -> String {
@@ -55,17 +78,19 @@ impl Errand<'_> {
     }
 
     /// As HTML; as it is when Telegram cannot read that. A refusal is certain: nothing was taken before the next try.
-    async fn post(&self, part: &Part, first: bool) -> Result<String, SendError> {
+    /// With a document the part stands below it.
+    async fn post(&self, part: &Part, document: Option<&str>, first: bool) -> Result<String, SendError> {
         let html = Some(part.html.as_str()).filter(|html| !html.is_empty());
-        let mut message = self.message(html.unwrap_or(&part.plain), html.is_some(), first);
-        let mut answer = self.client.call("sendMessage", self.token, &message).await;
+        let is_caption = document.is_some();
+        let mut message = self.message(html.unwrap_or(&part.plain), html.is_some(), is_caption, first);
+        let mut answer = self.call(&message, document).await;
         if answer == Err(Refusal::Markup) {
-            message = self.message(&part.plain, false, first);
-            answer = self.client.call("sendMessage", self.token, &message).await;
+            message = self.message(&part.plain, false, is_caption, first);
+            answer = self.call(&message, document).await;
         }
         if let Err(Refusal::Moved { chat }) = &answer {
             message["chat_id"] = json!(chat);
-            answer = self.client.call("sendMessage", self.token, &message).await;
+            answer = self.call(&message, document).await;
         }
         let sent = answer.map_err(|refusal| self.learn(refusal))?;
         self.pace.worked(&self.scope());
@@ -75,10 +100,21 @@ impl Errand<'_> {
             .ok_or_else(|| SendError::InDoubt { reason: "the answer has no message_id".to_owned() })
     }
 
-    fn message(&self, text: &str, is_html: bool, first: bool) -> Value {
-        let mut message = json!({
-            "chat_id": self.chat, "text": text, "link_preview_options": { "is_disabled": true },
-        });
+    async fn call(&self, message: &Value, document: Option<&str>) -> Result<Value, Refusal> {
+        match document {
+            None => self.client.call("sendMessage", self.token, message).await,
+            Some(document) => {
+                self.client.call_with_document("sendDocument", self.token, message, document).await
+            }
+        }
+    }
+
+    fn message(&self, text: &str, is_html: bool, is_caption: bool, first: bool) -> Value {
+        let mut message = if is_caption {
+            json!({ "chat_id": self.chat, "caption": text })
+        } else {
+            json!({ "chat_id": self.chat, "text": text, "link_preview_options": { "is_disabled": true } })
+        };
         if is_html {
             message["parse_mode"] = json!("HTML");
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use konstruct_domain::delivery::Contact;
 use konstruct_domain::message::{Attachment, ReplyTarget};
 use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, WhatsAppSnapshot};
 use secrecy::SecretString;
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use super::api::Client;
 use super::errors::Meaning;
+use super::person::{BUTTONS, Sender};
 use super::send::Errand;
 use super::{format, parse, verify};
 use crate::download::Downloads;
@@ -18,7 +20,7 @@ use crate::pace::Pace;
 use crate::settings::secret_file;
 use crate::{
     Account, AccountId, Adapter, Capabilities, Event, Failure, File, Ledger, Malformed, Markup, NotConnected,
-    Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
+    Question, Received, Refused, Reply, Secrets, SendError, SetUp, Typing,
 };
 
 /// Meta's Graph API.
@@ -118,6 +120,12 @@ impl WhatsApp {
         Ok(Self { client, files, shared, pace: Pace::default(), report_within })
     }
 
+    fn sender<'a>(&'a self, account: &'a Account<'a>) -> Result<Sender<'a>, SendError> {
+        let (client, phone_number_id) = (&self.client, number(account)?.phone_number_id.as_str());
+        let token = account.secrets.require(SecretField::WhatsAppAccessToken)?;
+        Ok(Sender { client, token, phone_number_id })
+    }
+
     async fn post(
         &self,
         account: &Account<'_>,
@@ -162,8 +170,9 @@ impl Adapter for WhatsApp {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             text_max: format::TEXT_MAX,
+            messages_max: Some(format::MESSAGES_MAX),
             markup: Markup::Own,
-            buttons: false,
+            buttons: Some(BUTTONS),
             streaming: false,
             files: true,
             typing: Some(Typing { lasts: Duration::from_secs(25), each_message: true }),
@@ -222,6 +231,35 @@ impl Adapter for WhatsApp {
         ledger: &'a dyn Ledger,
     ) -> BoxFuture<'a, Result<Option<String>, Failure>> {
         Box::pin(self.post(account, reply, ledger))
+    }
+
+    fn ask<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        _target: &'a ReplyTarget,
+        contact: Option<&'a Contact>,
+        question: &'a Question<'a>,
+    ) -> BoxFuture<'a, Result<String, SendError>> {
+        Box::pin(async move {
+            let contact = contact.ok_or_else(|| SendError::Rejected {
+                reason: "nothing is known of the person who is asked".to_owned(),
+            })?;
+            self.sender(account)?.ask(contact, question).await
+        })
+    }
+
+    fn whisper<'a>(
+        &'a self,
+        account: &'a Account<'a>,
+        target: &'a ReplyTarget,
+        _person: &'a str,
+        text: &'a str,
+    ) -> BoxFuture<'a, Result<(), SendError>> {
+        Box::pin(async move {
+            let id = |part| target.get(part).map(str::to_owned);
+            let contact = Contact { user_id: id("user"), phone: id("phone"), ..Contact::default() };
+            self.sender(account)?.tell(&contact, text).await
+        })
     }
 
     /// Marks the message as read, too: Meta shows the one only with the other.

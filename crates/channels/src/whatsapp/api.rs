@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
+use reqwest::multipart::{Form, Part};
 use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::errors::{Meaning, meaning};
-use crate::SendError;
+use crate::{SendError, long};
 
 /// Meta names no time; this is for a proxy's 429.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -33,6 +34,20 @@ impl Client {
         let request = self.http.post(format!("{}/{path}", self.root));
         let request = request.header("content-type", "application/json").body(body.to_string());
         call(request, token).await
+    }
+
+    /// Lays a text down at Meta, for a message to name it. Nobody sees it before that.
+    pub(super) async fn upload(&self, phone_number_id: &str, token: &SecretString, text: &str) -> Outcome {
+        let file = Part::text(text.to_owned()).file_name(long::NAME).mime_str(long::MEDIA_TYPE);
+        let file = file.map_err(|error| {
+            Meaning::Failed(SendError::Rejected { reason: format!("the file cannot be sent: {error}") })
+        })?;
+        let form = Form::new()
+            .text("messaging_product", "whatsapp")
+            .text("type", long::MEDIA_TYPE)
+            .part("file", file);
+        let request = self.http.post(format!("{}/{phone_number_id}/media", self.root));
+        call(request.timeout(long::TIME).multipart(form), token).await
     }
 
     pub(super) async fn get(&self, path: &str, token: &SecretString, query: &[(&str, &str)]) -> Outcome {

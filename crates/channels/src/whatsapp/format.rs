@@ -1,11 +1,15 @@
 //! From a model's Markdown to messages that WhatsApp takes.
 
+use crate::long;
 use crate::markdown::{Style, render};
-use crate::split::split;
 
 /// Longest body of a text message; the rest is room for the fences that a cut may add.
 pub(super) const TEXT_MAX: usize = 4_096;
 const PART_MAX: usize = 4_000;
+/// More are a flood, and each has its price.
+pub(super) const MESSAGES_MAX: usize = 3;
+/// Longest text below a file is 1,024.
+const BEGINNING_MAX: usize = 800;
 
 /// WhatsApp's markup cannot be escaped: what looks like it is it.
 struct WhatsApp;
@@ -28,9 +32,18 @@ impl Style for WhatsApp {
 
 /// The same text always gives the same parts.
 pub(super) fn parts(markdown: &str) -> Vec<String> {
+    long::messages(&rendered(markdown), PART_MAX, PART_MAX)
+}
+
+/// What stands below a file with the whole answer.
+pub(super) fn caption(markdown: &str) -> String {
+    long::beginning(&rendered(markdown), BEGINNING_MAX)
+}
+
+/// What is nothing but markup is shown as it is: an empty message is refused.
+pub(super) fn rendered(markdown: &str) -> String {
     let text = render::<WhatsApp>(markdown);
-    // What is nothing but markup is shown as it is: an empty message is refused.
-    split(if text.is_empty() { markdown } else { &text }, PART_MAX)
+    if text.is_empty() { markdown.to_owned() } else { text }
 }
 
 #[cfg(test)]

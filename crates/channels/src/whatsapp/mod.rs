@@ -6,6 +6,7 @@ mod errors;
 mod format;
 mod media;
 mod parse;
+mod person;
 mod said;
 mod send;
 mod status;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{said, status};
 use crate::json::{id, list, printable, text};
-use crate::{AccountId, Event};
+use crate::{AccountId, Action, Event};
 
 /// How long after a person's message they may be answered with any text.
 pub(super) const WINDOW_SECONDS: i64 = 24 * 60 * 60;
@@ -75,16 +75,19 @@ impl<'a> Change<'a> {
         if let Some(current) = said::new_ids(message) {
             return Event::Renamed { account: self.account.clone(), previous: contact, current };
         }
-        let (words, attachments) = match said::read(message) {
-            Ok(said) => said,
-            Err(reason) => return Event::Ignored(reason),
-        };
         let Some(author) = contact.user_id.clone().or_else(|| contact.phone.clone()) else {
             return Event::Ignored("ignored_incomplete");
         };
         let sent_at = text(message, "timestamp").and_then(|seconds| seconds.parse::<i64>().ok());
         contact.window_until = sent_at.and_then(|at| at.checked_add(WINDOW_SECONDS));
         contact.key.clone_from(&author);
+        if let Some(value) = said::offered(message) {
+            return self.action(value, author, contact);
+        }
+        let (words, attachments) = match said::read(message) {
+            Ok(said) => said,
+            Err(reason) => return Event::Ignored(reason),
+        };
         let message = InboundMessage {
             event_id: message_id.to_owned(),
             message_id: message_id.to_owned(),
@@ -98,6 +101,17 @@ impl<'a> Change<'a> {
             raw: self.body.clone(),
         };
         Event::Message { account: self.account.clone(), message: Box::new(message), contact: Some(contact) }
+    }
+
+    fn action(&self, value: &str, by: String, contact: Contact) -> Event {
+        let mut place = ReplyTarget::new("whatsapp", []);
+        for (part, id) in [("user", &contact.user_id), ("phone", &contact.phone)] {
+            if let Some(id) = id {
+                place.set(part, id);
+            }
+        }
+        let action = Action { value: value.to_owned(), by, place };
+        Event::Action { account: self.account.clone(), action, contact: Some(contact) }
     }
 
     /// Who wrote a message. The person's id is the identity; a number may be missing, or belong to somebody else one day.

@@ -87,6 +87,8 @@ fn every_type_says_something_or_is_ignored_with_a_reason() {
     assert_eq!(said("image", json!({})), "[picture]");
     let button = json!({"type": "button_reply", "button_reply": {"id": "yes", "title": "Yes"}});
     assert_eq!(said("interactive", button), "Yes");
+    let list = json!({"type": "list_reply", "list_reply": {"id": "offer:7.1", "title": "Yes"}});
+    assert_eq!(said("interactive", list), "Yes", "we offer no lists");
     assert_eq!(said("interactive", json!({})), "ignored_incomplete");
     assert_eq!(said("button", json!({"payload": "p", "text": "Stop"})), "Stop");
     assert_eq!(said("reaction", json!({"message_id": "wamid.0"})), "ignored_reaction");

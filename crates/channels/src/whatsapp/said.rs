@@ -5,6 +5,7 @@ use konstruct_domain::message::{Attachment, TEXT_MAX, truncate};
 use serde_json::Value;
 
 use crate::json::{id, list, text};
+use crate::question::value_of;
 
 /// Words and files; else why there is nothing to answer.
 pub(super) fn read(message: &Value) -> Result<(String, Vec<Attachment>), &'static str> {
@@ -36,6 +37,13 @@ pub(super) fn new_ids(message: &Value) -> Option<Contact> {
     let phone = id(system, "wa_id").or_else(|| id(system, "new_wa_id")).map(str::to_owned);
     let told = user_id.is_some() || phone.is_some();
     (CHANGED.contains(&kind) && told).then(|| Contact { user_id, phone, ..Contact::default() })
+}
+
+/// The value of a button that belongs to a question of ours.
+pub(super) fn offered(message: &Value) -> Option<&str> {
+    let reply = &message["interactive"]["button_reply"];
+    text(message, "type").filter(|kind| *kind == "interactive")?;
+    id(reply, "id").and_then(value_of)
 }
 
 /// The title of a button or of an entry of a list. It may come without anything.

@@ -6,16 +6,18 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use konstruct_domain::delivery::{Contact, ReplyPart};
-use konstruct_domain::snapshot::WhatsAppSnapshot;
+use konstruct_domain::snapshot::{TemplateParameter, TemplatePlace, WhatsAppSnapshot, WhatsAppTemplate};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::api::Client;
 use super::errors::Meaning;
+use super::person::Sender;
 use super::{format, status};
 use crate::json::text;
+use crate::long::{self, FILE_PART, Standing};
 use crate::pace::{Pace, Rate};
-use crate::parts::{self, Doubt};
+use crate::parts::{self, Doubt, unknown_before};
 use crate::{Failure, Ledger, Reply, SendError};
 
 /// Meta takes eighty messages a second from a business phone number.
@@ -50,12 +52,17 @@ impl Errand<'_> {
         if self.window_is_closed() {
             return self.outside_window(ledger).await;
         }
+        let doubt = Doubt { within: self.report_within, look: LOOK };
+        if texts.len() > format::MESSAGES_MAX
+            && let Some(sent) = self.send_file(ledger, doubt).await?
+        {
+            return Ok(Some(sent));
+        }
         let send_part = |index: usize| {
             let part = u16::try_from(index).unwrap_or(u16::MAX);
             let message = json!({ "type": "text", "text": { "body": texts[index], "preview_url": false } });
             Box::pin(async move { self.post(part, message).await }) as _
         };
-        let doubt = Doubt { within: self.report_within, look: LOOK };
         let sent = parts::send(ledger, texts.len(), doubt, &|| self.may_leave(), &send_part).await;
         match sent {
             Err(Failure { error: SendError::Rejected { reason }, .. }) if reason == WINDOW_CLOSED => {
@@ -63,6 +70,38 @@ impl Errand<'_> {
             }
             other => other,
         }
+    }
+
+    /// None: messages have to do.
+    async fn send_file(&self, ledger: &dyn Ledger, doubt: Doubt) -> Result<Option<String>, Failure> {
+        let known = ledger.parts().await.map_err(unknown_before)?;
+        match Standing::of(&known, doubt)? {
+            Standing::Sent(message_id) => return Ok(Some(message_id)),
+            Standing::GivenUp => return Ok(None),
+            Standing::Open => self.may_leave()?,
+        }
+        let sent = match self.lay_down().await {
+            Ok(media) => {
+                let caption = format::caption(self.reply.text);
+                let document = json!({ "id": media, "filename": long::NAME, "caption": caption });
+                let message = json!({ "type": "document", "document": document });
+                parts::one(ledger, FILE_PART, Box::pin(self.post(FILE_PART, message))).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        match sent {
+            Ok(message_id) => Ok(Some(message_id)),
+            Err(failure) if long::gives_way(&failure.error, self.reply.attempt) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Returns Meta's id of the whole answer as a file, which is good for 30 days.
+    async fn lay_down(&self) -> Result<String, SendError> {
+        let answer = self.client.upload(self.number_scope(), self.token, self.reply.text).await;
+        let answer = answer.map_err(|meaning| long::unseen(self.learn(meaning)))?;
+        let id = text(&answer, "id").map(str::to_owned);
+        id.ok_or_else(|| SendError::Rejected { reason: "WhatsApp names no id of the file".to_owned() })
     }
 
     fn window_is_closed(&self) -> bool {
@@ -80,10 +119,7 @@ impl Errand<'_> {
         let known = ledger.parts().await?;
         if !known.iter().any(|known| known.part == TEMPLATE_PART) {
             self.may_leave()?;
-            let message = json!({
-                "type": "template",
-                "template": { "name": template.name, "language": { "code": template.language } },
-            });
+            let message = json!({ "type": "template", "template": filled(template) });
             ledger.begin(TEMPLATE_PART).await?;
             match self.post(TEMPLATE_PART, message).await {
                 Ok(message_id) => ledger.taken(TEMPLATE_PART, &message_id).await?,
@@ -91,7 +127,7 @@ impl Errand<'_> {
                 Err(SendError::InDoubt { .. }) => {}
                 Err(error) => {
                     ledger.not_taken(TEMPLATE_PART).await?;
-                    return Err(error.into());
+                    return Err(about_template(error).into());
                 }
             }
         }
@@ -108,37 +144,14 @@ impl Errand<'_> {
         &self.number.phone_number_id
     }
 
-    /// By the person's id; by the number where Meta does not take ids.
     async fn post(&self, part: u16, mut message: Value) -> Result<String, SendError> {
-        message["messaging_product"] = json!("whatsapp");
-        message["recipient_type"] = json!("individual");
         let of = ReplyPart { reply: self.reply.id, part };
         message["biz_opaque_callback_data"] = json!(status::callback_data(of));
-        let Contact { user_id, phone, .. } = &self.contact;
-        let answer = match (user_id, phone) {
-            (Some(user_id), phone) => match (self.to("recipient", user_id, &message).await, phone) {
-                (Err(Meaning::IdNotTaken), Some(phone)) => self.to("to", phone, &message).await,
-                (answer, _) => answer,
-            },
-            (None, Some(phone)) => self.to("to", phone, &message).await,
-            (None, None) => {
-                let reason = "neither the person's id nor their number is known".to_owned();
-                return Err(SendError::Rejected { reason });
-            }
-        };
-        let answer = answer.map_err(|meaning| self.learn(meaning))?;
+        let sender =
+            Sender { client: self.client, token: self.token, phone_number_id: &self.number.phone_number_id };
+        let sent = sender.send(&self.contact, message).await.map_err(|meaning| self.learn(meaning))?;
         self.pace.worked(self.number_scope());
-        let message_id = text(&answer["messages"][0], "id");
-        message_id
-            .map(str::to_owned)
-            .ok_or_else(|| SendError::InDoubt { reason: "the answer has no id".to_owned() })
-    }
-
-    async fn to(&self, field: &str, address: &str, message: &Value) -> Result<Value, Meaning> {
-        let mut message = message.clone();
-        message[field] = json!(address);
-        let path = format!("{}/messages", self.number.phone_number_id);
-        self.client.post(&path, self.token, &message).await
+        Ok(sent)
     }
 
     fn learn(&self, meaning: Meaning) -> SendError {
@@ -148,6 +161,39 @@ impl Errand<'_> {
             other => super::adapter::plain(other),
         }
     }
+}
+
+/// Says where the mistake is put right, for somebody to read who looks at the dead letter.
+fn about_template(error: SendError) -> SendError {
+    match error {
+        SendError::Rejected { reason } => {
+            SendError::Rejected { reason: format!("{reason}; see spec.whatsApp.template") }
+        }
+        error => error,
+    }
+}
+
+/// A template with what its variables are filled with.
+fn filled(template: &WhatsAppTemplate) -> Value {
+    let mut filled = json!({ "name": template.name, "language": { "code": template.language } });
+    let component = |place: TemplatePlace| {
+        let of_place = template.parameters.iter().filter(|parameter| parameter.place == place);
+        let parameters: Vec<_> = of_place.map(parameter).collect();
+        (!parameters.is_empty()).then(|| json!({ "type": place.as_str(), "parameters": parameters }))
+    };
+    let components: Vec<_> = TemplatePlace::ALL.into_iter().filter_map(component).collect();
+    if !components.is_empty() {
+        filled["components"] = json!(components);
+    }
+    filled
+}
+
+fn parameter(parameter: &TemplateParameter) -> Value {
+    let mut filled = json!({ "type": "text", "text": parameter.text });
+    if let Some(name) = &parameter.name {
+        filled["parameter_name"] = json!(name);
+    }
+    filled
 }
 
 /// Between the call and the errand that it belongs to; nobody else sees it.

@@ -11,7 +11,7 @@ const NEEDED: [(&str, &[&str]); 14] = [
     ("delivery", &["SELECT of columns"]),
     ("history", &["INSERT", "SELECT"]),
     ("inbox", &["DELETE", "SELECT"]),
-    ("media", &["SELECT of columns"]),
+    ("media", &["SELECT of columns", "UPDATE of columns"]),
     ("observation", &["INSERT", "SELECT", "UPDATE"]),
     ("outbox", &["INSERT", "SELECT"]),
     ("parked", &["INSERT"]),

@@ -63,6 +63,8 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
     }
     let messages = || turns.iter().flat_map(|t| t.inbox_ids.iter().map(move |id| (t.conversation, *id)));
     let (of_conversations, inbox_ids): (Vec<Uuid>, Vec<i64>) = messages().unzip();
+    let told = turns.iter().flat_map(|t| t.turn.files.iter().map(move |file| (t.conversation, *file)));
+    let (of_files, files): (Vec<Uuid>, Vec<Uuid>) = told.unzip();
     // Locking the conversations comes first and proves that the leases are held: what has no lease joins with nothing.
     let rows = sqlx::query!(
         r#"with ended as materialized (
@@ -107,6 +109,11 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
              insert into konstruct.parked (tenant_id, inbox_id, conversation_id, author_id, body, reason, received_at)
              select h.tenant_id, f.inbox_id, f.conversation_id, f.author_id, f.body, h.parked_reason, f.received_at
              from finished f join held h using (conversation_id) where h.parked_reason is not null
+         ), told as (
+             update konstruct.media m set late = false
+             from unnest($17::uuid[], $18::uuid[]) as t (conversation_id, media_id), held h
+             where h.conversation_id = t.conversation_id and m.tenant_id = h.tenant_id and m.media_id = t.media_id
+             and m.conversation_id = h.conversation_id and m.late
          )
          select reply_id as "reply_id!", last_seq from held"#,
         &column(turns, |t| t.conversation),
@@ -124,7 +131,9 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
         &column(turns, |t| t.turn.tokens_out),
         &column(turns, |t| i64::try_from(t.turn.elapsed.as_millis()).unwrap_or(i64::MAX)),
         &of_conversations,
-        &inbox_ids
+        &inbox_ids,
+        &of_files,
+        &files
     )
     .fetch_all(pool)
     .await?;

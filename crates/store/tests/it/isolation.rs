@@ -80,6 +80,7 @@ pub(crate) async fn fill(world: &World) {
         tokens_in: 0,
         tokens_out: 0,
         elapsed: std::time::Duration::ZERO,
+        files: Vec::new(),
     };
     let parked = konstruct_store::TurnOutcome::Parked { reason: "secret reason".to_owned() };
     let lease = std::time::Duration::from_secs(30);
@@ -131,6 +132,7 @@ async fn fill_delivery(world: &World) {
         failure: None,
     };
     gateway.record_status(globex, &web, &status).await.unwrap();
+    assert!(!gateway.album_part(globex, &web, "album", "message", b"secret delivery").await.unwrap());
     let person = Contact { user_id: Some("DE.1".to_owned()), ..Contact::default() };
     gateway.meet(globex, &web, &person).await.unwrap();
     let minute = std::time::Duration::from_mins(1);

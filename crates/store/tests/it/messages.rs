@@ -21,6 +21,7 @@ pub(crate) fn answer(text: &str) -> Turn {
         tokens_in: 3,
         tokens_out: 5,
         elapsed: Duration::from_millis(12),
+        files: Vec::new(),
     }
 }
 

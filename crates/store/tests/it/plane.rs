@@ -24,6 +24,7 @@ fn answer(text: &str) -> Turn {
         tokens_in: 0,
         tokens_out: 0,
         elapsed: Duration::ZERO,
+        files: Vec::new(),
     }
 }
 

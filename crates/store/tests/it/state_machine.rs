@@ -144,6 +144,7 @@ impl Run<'_> {
             tokens_in: 0,
             tokens_out: 0,
             elapsed: Duration::ZERO,
+            files: Vec::new(),
         };
         let completed = self.tenant.runtime.complete(&claim, &turn).await;
         let Some(conversation) = self.holds(&claim) else {

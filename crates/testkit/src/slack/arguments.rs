@@ -1,5 +1,7 @@
 //! What calls are given: JSON or a form, in which everything is text.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::state::Workspace;
@@ -20,6 +22,8 @@ pub(super) struct Content {
     pub text: String,
     pub markdown: Option<String>,
     pub metadata: Option<Value>,
+    /// Titles and values.
+    pub buttons: Vec<(String, String)>,
 }
 
 impl Content {
@@ -37,7 +41,8 @@ impl Content {
         if markdown.as_ref().is_some_and(|markdown| markdown.chars().count() > MARKDOWN_MAX) {
             return Err(if blocks.is_empty() { "msg_too_long" } else { "msg_blocks_too_long" });
         }
-        Ok(Self { text: text.to_owned(), markdown, metadata: metadata(arguments)? })
+        let buttons = buttons(&blocks)?;
+        Ok(Self { text: text.to_owned(), markdown, metadata: metadata(arguments)?, buttons })
     }
 }
 
@@ -55,6 +60,31 @@ fn blocks(arguments: &Arguments) -> Result<Vec<Value>, Refusal> {
         _ => false,
     };
     if blocks.len() > BLOCKS_MAX || !blocks.iter().all(valid) { Err("invalid_blocks") } else { Ok(blocks) }
+}
+
+/// Of blocks of actions: up to 25 in each, every one with a title and an action of its own.
+fn buttons(blocks: &[Value]) -> Result<Vec<(String, String)>, Refusal> {
+    let mut buttons = Vec::new();
+    for block in blocks.iter().filter(|block| block["type"] == "actions") {
+        let elements = block["elements"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut actions = BTreeSet::new();
+        for button in elements.iter().filter(|element| element["type"] == "button") {
+            let title =
+                button["text"]["text"].as_str().filter(|title| (1..=75).contains(&title.chars().count()));
+            let value = button["value"].as_str().unwrap_or_default();
+            let (Some(title), Some(action)) = (title, button["action_id"].as_str()) else {
+                return Err("invalid_blocks");
+            };
+            if button["text"]["type"] != "plain_text" || value.len() > 2_000 || !actions.insert(action) {
+                return Err("invalid_blocks");
+            }
+            buttons.push((title.to_owned(), value.to_owned()));
+        }
+        if elements.is_empty() || elements.len() > 25 {
+            return Err("invalid_blocks");
+        }
+    }
+    Ok(buttons)
 }
 
 /// The text of all Markdown blocks: their limit is for the message, not for each.

@@ -46,7 +46,9 @@ pub(super) fn info(state: &Inner, workspace: &Workspace, id: &str) -> Result<Val
     }
     let file = state.files.get(id).filter(|file| file.team_id == workspace.team_id);
     let file = file.ok_or("file_not_found")?;
-    Ok(json!({ "ok": true, "file": described(&state.origin, id, file) }))
+    let mut described = described(&state.origin, id, file);
+    described["shares"] = state.shares.get(id).cloned().unwrap_or_else(|| json!({}));
+    Ok(json!({ "ok": true, "file": described }))
 }
 
 /// An entry of an event's `files`.

@@ -122,6 +122,10 @@ pub(super) fn shown(message: &Message, with_metadata: bool) -> Value {
         "type": "message", "user": message.user, "bot_id": message.bot_id, "text": message.text,
         "ts": message.ts, "thread_ts": message.thread_ts,
     });
+    if !message.files.is_empty() {
+        shown["files"] =
+            message.files.iter().map(|file| json!({ "id": file.id, "name": file.name })).collect();
+    }
     if let (true, Some(metadata)) = (with_metadata, &message.metadata) {
         shown["metadata"] = metadata.clone();
     }

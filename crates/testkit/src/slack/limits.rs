@@ -27,6 +27,7 @@ pub(super) fn missing_scope(
             }
         }
         "agents.sessions.setStatus" => &["chat:write"],
+        "files.getUploadURLExternal" | "files.completeUploadExternal" => &["files:write"],
         _ if method.starts_with("chat.") => &["chat:write"],
         _ => return None,
     };

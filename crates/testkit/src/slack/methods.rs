@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::arguments::{Arguments, Content, Refusal, channel, string, thread_ts};
 use super::server::{rate_limited, refused};
 use super::state::{Ephemeral, Inner, Message, State, Workspace, next_ts};
-use super::{files, history, limits, socket, status, stream};
+use super::{files, history, limits, socket, status, stream, uploads};
 
 pub(super) fn call(state: &State, workspace: &Workspace, method: &str, arguments: &Arguments) -> Response {
     if let Some(needed) = limits::missing_scope(workspace, method, arguments) {
@@ -47,6 +47,8 @@ fn answer(
         "files.info" => files::info(state, workspace, string(arguments, "file").unwrap_or_default()),
         "conversations.history" => history::history(state, workspace, arguments),
         "conversations.replies" => history::replies(state, workspace, arguments),
+        "files.getUploadURLExternal" => uploads::address(state, workspace, arguments),
+        "files.completeUploadExternal" => uploads::complete(state, workspace, arguments),
         _ => Err("unknown_method"),
     }
 }

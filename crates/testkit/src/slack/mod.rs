@@ -15,6 +15,7 @@ mod socket;
 mod state;
 mod status;
 mod stream;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub use app::{App, SignedRequest, seconds_now};
 pub use files::SharedFile;
 pub use state::{Ephemeral, Message, Workspace};
 pub use stream::Phase;
+pub use uploads::ShownFile;
 
 use crate::fault::CallFault;
 use crate::serving::{self, Serving};
@@ -103,6 +105,11 @@ impl SlackDouble {
         let described = files::described(&state.origin, &id, &file);
         state.files.insert(id, file);
         described
+    }
+
+    /// The next file that an app completes is taken and never shown, as happens at Slack.
+    pub fn lose_next_share(&self) {
+        self.state.lock().loses_share = true;
     }
 
     /// Gives or takes the scope files:read.

@@ -7,20 +7,21 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State as Extract};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
 use super::Fault;
 use super::arguments::Arguments;
 use super::state::{State, Workspace};
-use super::{files, limits, methods, page, socket};
+use super::{files, limits, methods, page, socket, uploads};
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/api/{method}", get(call).post(call))
         .route("/link/", get(socket::link))
         .route("/files-pri/{id}/download/{name}", get(files::download))
+        .route("/upload/v1/{id}/{secret}", post(uploads::take))
         .route("/_control/messages", get(messages))
         .route("/", get(show))
         .with_state(state)

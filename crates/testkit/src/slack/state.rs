@@ -12,6 +12,7 @@ use super::files::SharedFile;
 use super::history::{Distributed, Said};
 use super::socket::Sockets;
 use super::stream::Phase;
+use super::uploads::{Pending, ShownFile};
 use crate::fault::Faults;
 
 /// A thread's workspace, channel and root.
@@ -90,6 +91,8 @@ impl Message {
             metadata: content.metadata,
             streaming: None,
             edits: 0,
+            files: Vec::new(),
+            buttons: content.buttons,
         }
     }
 
@@ -121,6 +124,9 @@ pub struct Message {
     pub streaming: Option<Phase>,
     /// How often it was changed.
     pub edits: u32,
+    pub files: Vec<ShownFile>,
+    /// Titles and values of the buttons below it.
+    pub buttons: Vec<(String, String)>,
 }
 
 /// A message that only one person sees.
@@ -142,6 +148,12 @@ pub(super) struct Inner {
     pub calls: Vec<String>,
     pub faults: Faults<&'static str>,
     pub files: HashMap<String, SharedFile>,
+    /// Those that are being laid down.
+    pub pending: HashMap<String, Pending>,
+    /// Where files are shown, as Slack tells it.
+    pub shares: HashMap<String, Value>,
+    /// The next file is taken and not shown.
+    pub loses_share: bool,
     /// Where the double itself is.
     pub origin: String,
     pub limit_rate: bool,

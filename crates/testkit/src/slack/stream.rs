@@ -29,7 +29,7 @@ pub(super) fn start(
     string(arguments, "recipient_team_id").ok_or("missing_recipient_team_id")?;
     string(arguments, "recipient_user_id").ok_or("missing_recipient_user_id")?;
     let text = said(arguments)?;
-    let content = Content { text: text.clone(), markdown: Some(text), metadata: None };
+    let content = Content { text: text.clone(), markdown: Some(text), metadata: None, buttons: Vec::new() };
     let mut message = Message::new(workspace, channel, Some(thread_ts), content);
     message.streaming = Some(Phase::Running);
     let answer = json!({ "ok": true, "channel": channel, "ts": message.ts });

@@ -1,14 +1,17 @@
 //! The methods, as strict as Telegram's pages describe them.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::html;
-use super::state::{Bot, Inner, SentText, Webhook};
+use super::state::{Bot, Document, Inner, SentText, Webhook};
+use super::{html, keyboard};
+use crate::form::Upload;
 use crate::slack::seconds_now;
 
 const TEXT_MAX: usize = 4_096;
+const CAPTION_MAX: usize = 1_024;
 /// Larger files are not for bots.
 const FILE_MAX: usize = 20 << 20;
 
@@ -17,11 +20,17 @@ pub(super) struct Refusal(pub u16, pub String, pub Value);
 
 pub(super) type Answer = Result<Value, Refusal>;
 
-fn bad(description: &str) -> Refusal {
+pub(super) fn bad(description: &str) -> Refusal {
     Refusal(400, format!("Bad Request: {description}"), Value::Null)
 }
 
-pub(super) fn call(state: &mut Inner, bot: &Bot, method: &str, arguments: &Map<String, Value>) -> Answer {
+pub(super) fn call(
+    state: &mut Inner,
+    bot: &Bot,
+    method: &str,
+    arguments: &Map<String, Value>,
+    files: &HashMap<String, Upload>,
+) -> Answer {
     match method {
         "getMe" => Ok(me(bot)),
         "setWebhook" => set_webhook(state, bot, arguments),
@@ -35,6 +44,7 @@ pub(super) fn call(state: &mut Inner, bot: &Bot, method: &str, arguments: &Map<S
         }
         "getUpdates" => get_updates(state, bot, arguments),
         "sendMessage" => send_message(state, bot, arguments),
+        "sendDocument" => send_document(state, bot, arguments, files),
         "sendChatAction" => {
             chat(state, bot, arguments)?;
             let known = ["typing", "upload_photo", "upload_document", "find_location", "choose_sticker"];
@@ -45,10 +55,12 @@ pub(super) fn call(state: &mut Inner, bot: &Bot, method: &str, arguments: &Map<S
                 Err(bad("wrong parameter action in request"))
             }
         }
-        "answerCallbackQuery" => match arguments.get("callback_query_id") {
-            Some(Value::String(_)) => Ok(json!(true)),
-            _ => Err(bad("query is too old and response timeout expired or query ID is invalid")),
-        },
+        "answerCallbackQuery" => keyboard::answer(state, arguments),
+        "editMessageReplyMarkup" => {
+            let markup = arguments.get("reply_markup").map(object);
+            markup.iter().try_for_each(keyboard::check)?;
+            keyboard::edit(state, bot, arguments, markup)
+        }
         "getFile" => get_file(state, arguments),
         _ => Err(Refusal(404, "Not Found".to_owned(), Value::Null)),
     }
@@ -89,19 +101,54 @@ fn get_updates(state: &mut Inner, bot: &Bot, arguments: &Map<String, Value>) -> 
 }
 
 fn send_message(state: &mut Inner, bot: &Bot, arguments: &Map<String, Value>) -> Answer {
-    let chat_id = chat(state, bot, arguments)?;
-    let text = arguments.get("text").and_then(Value::as_str).unwrap_or_default();
-    let text = match arguments.get("parse_mode").and_then(Value::as_str) {
-        Some("HTML") => html::plain(text).map_err(|why| bad(&format!("can't parse entities: {why}")))?,
-        Some(_) => return Err(bad("unsupported parse_mode")),
-        None => text.to_owned(),
-    };
+    let text = marked_up(arguments, "text")?;
     if text.trim().is_empty() {
         return Err(bad("message text is empty"));
     }
     if text.encode_utf16().count() > TEXT_MAX {
         return Err(bad("message is too long"));
     }
+    send(state, bot, arguments, text, None)
+}
+
+/// A file that comes with the call; those that are named by an id or an address are not for us.
+fn send_document(
+    state: &mut Inner,
+    bot: &Bot,
+    arguments: &Map<String, Value>,
+    files: &HashMap<String, Upload>,
+) -> Answer {
+    let document = files.get("document").ok_or_else(|| bad("there is no document in the request"))?;
+    if document.bytes.is_empty() {
+        return Err(bad("file must be non-empty"));
+    }
+    let caption = marked_up(arguments, "caption")?;
+    if caption.encode_utf16().count() > CAPTION_MAX {
+        return Err(bad("message caption is too long"));
+    }
+    send(state, bot, arguments, caption, Some(Document::from(document)))
+}
+
+/// As people read it.
+fn marked_up(arguments: &Map<String, Value>, field: &str) -> Result<String, Refusal> {
+    let text = arguments.get(field).and_then(Value::as_str).unwrap_or_default();
+    match arguments.get("parse_mode").and_then(Value::as_str) {
+        Some("HTML") => html::plain(text).map_err(|why| bad(&format!("can't parse entities: {why}"))),
+        Some(_) => Err(bad("unsupported parse_mode")),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn send(
+    state: &mut Inner,
+    bot: &Bot,
+    arguments: &Map<String, Value>,
+    text: String,
+    document: Option<Document>,
+) -> Answer {
+    let chat_id = chat(state, bot, arguments)?;
+    let reply_markup = arguments.get("reply_markup").map(object);
+    reply_markup.iter().try_for_each(keyboard::check)?;
     if let Some(seconds) = too_fast(state, bot, chat_id) {
         let why = format!("Too Many Requests: retry after {seconds}");
         return Err(Refusal(429, why, json!({ "retry_after": seconds })));
@@ -114,13 +161,23 @@ fn send_message(state: &mut Inner, bot: &Bot, arguments: &Map<String, Value>) ->
         message_thread_id: arguments.get("message_thread_id").and_then(number),
         answers: answers.and_then(|answers| number(&answers["message_id"])),
         message_id,
-        text: text.clone(),
-        reply_markup: arguments.get("reply_markup").map(object),
+        text,
+        reply_markup,
+        document,
     };
-    state.sent.push(sent);
     let kind = if chat_id < 0 { "supergroup" } else { "private" };
-    Ok(json!({ "message_id": message_id, "date": seconds_now(), "text": text, "from": me(bot),
-        "chat": { "id": chat_id, "type": kind, "first_name": "Ada", "title": "Group" } }))
+    let mut answer = json!({ "message_id": message_id, "date": seconds_now(), "from": me(bot),
+        "chat": { "id": chat_id, "type": kind, "first_name": "Ada", "title": "Group" } });
+    if let Some(document) = &sent.document {
+        let id = format!("document_{message_id}");
+        answer["caption"] = json!(sent.text);
+        answer["document"] = json!({ "file_id": id, "file_unique_id": id, "file_name": document.name,
+            "mime_type": document.media_type, "file_size": document.text.len() });
+    } else {
+        answer["text"] = json!(sent.text);
+    }
+    state.sent.push(sent);
+    Ok(answer)
 }
 
 fn chat(state: &Inner, bot: &Bot, arguments: &Map<String, Value>) -> Result<i64, Refusal> {
@@ -159,7 +216,7 @@ fn get_file(state: &Inner, arguments: &Map<String, Value>) -> Answer {
 }
 
 /// Given as a number or, in a form, as its digits.
-fn number(value: &Value) -> Option<i64> {
+pub(super) fn number(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
 

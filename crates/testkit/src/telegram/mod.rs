@@ -4,6 +4,7 @@
 //! that come too fast. It gives updates by webhook settings or when it is asked, never both, and fails on demand.
 
 mod html;
+mod keyboard;
 mod methods;
 mod server;
 mod state;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-pub use state::{Bot, SentText, Webhook};
+pub use state::{Bot, Document, SentText, Webhook};
 
 use crate::fault::CallFault;
 use crate::serving::{self, Serving};
@@ -89,6 +90,21 @@ impl TelegramDouble {
         self.update(username, &json!({ "id": person, "type": "private" }), person, said)
     }
 
+    /// Somebody presses a button below a message that was sent, as an update.
+    pub fn pressed(&self, below: &SentText, person: i64, data: &str) -> Value {
+        self.state.lock().press(below, person, data)
+    }
+
+    /// As after some minutes: presses cannot be answered any more.
+    pub fn forget_presses(&self) {
+        self.state.lock().presses.clear();
+    }
+
+    /// What those who pressed were told, and they alone.
+    pub fn answered(&self) -> Vec<(i64, String)> {
+        self.state.lock().answered.clone()
+    }
+
     /// The `photo` of a message: a file in two sizes, of which the double has the larger.
     pub fn photo(&self, bytes: &[u8]) -> Value {
         let id = self.add_file(bytes);
@@ -100,8 +116,33 @@ impl TelegramDouble {
 
     /// A text in a group.
     pub fn group_message(&self, username: &str, group: i64, person: i64, text: &str) -> Value {
+        self.group_said(username, group, person, &json!({ "text": text }))
+    }
+
+    /// A message with other fields in a group.
+    pub fn group_said(&self, username: &str, group: i64, person: i64, said: &Value) -> Value {
         let chat = json!({ "id": group, "type": "supergroup", "title": "Group" });
-        self.update(username, &chat, person, &json!({ "text": text }))
+        self.update(username, &chat, person, said)
+    }
+
+    /// Photos that were sent together in a group, one of which has a caption.
+    pub fn album(
+        &self,
+        username: &str,
+        group: i64,
+        photos: &[&[u8]],
+        captioned: usize,
+        caption: &str,
+    ) -> Vec<Value> {
+        let album = self.state.lock().next_id().to_string();
+        let part = |(place, bytes): (usize, &&[u8])| {
+            let mut said = json!({ "photo": self.photo(bytes), "media_group_id": album });
+            if place == captioned {
+                said["caption"] = json!(caption);
+            }
+            self.group_said(username, group, 11, &said)
+        };
+        photos.iter().enumerate().map(part).collect()
     }
 
     fn update(&self, username: &str, chat: &Value, person: i64, said: &Value) -> Value {

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::methods::{self, Refusal};
 use super::state::{Bot, State};
 use crate::fault::CallFault;
+use crate::form::{self, Form};
 
 /// Telegram holds the question open for longer; a test need not wait so long.
 const POLL: Duration = Duration::from_millis(200);
@@ -60,13 +61,18 @@ async fn call(
     let Some(bot) = find(&state, &bot) else {
         return refused(Refusal(401, "Unauthorized".to_owned(), Value::Null));
     };
-    let Some(arguments) = arguments(&query, &headers, &body) else {
+    let Some(mut arguments) = arguments(&query, &headers, &body) else {
         return refused(Refusal(400, "Bad Request: can't parse the request".to_owned(), Value::Null));
     };
-    let mut answer = methods::call(&mut state.lock(), &bot, &method, &arguments);
+    let form = if form::is_one(&headers) { form::read(&headers, &body).await } else { Some(Form::default()) };
+    let Some(Form { fields, files }) = form else {
+        return refused(Refusal(400, "Bad Request: can't parse the request".to_owned(), Value::Null));
+    };
+    arguments.extend(fields.into_iter().map(|(name, value)| (name, json!(value))));
+    let mut answer = methods::call(&mut state.lock(), &bot, &method, &arguments, &files);
     if method == "getUpdates" && answer.as_ref().is_ok_and(|answer| answer == &json!([])) {
         tokio::time::sleep(POLL).await;
-        answer = methods::call(&mut state.lock(), &bot, &method, &arguments);
+        answer = methods::call(&mut state.lock(), &bot, &method, &arguments, &files);
     }
     let answer = match answer {
         Ok(result) => Json(json!({ "ok": true, "result": result })).into_response(),

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::fault::Faults;
+use crate::form::Upload;
 use crate::slack::seconds_now;
 
 #[derive(Clone, Debug)]
@@ -42,6 +43,26 @@ pub struct SentText {
     /// As people read it.
     pub text: String,
     pub reply_markup: Option<Value>,
+    /// Below which the text stands.
+    pub document: Option<Document>,
+}
+
+/// A text that was sent as a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Document {
+    pub name: String,
+    pub media_type: String,
+    pub text: String,
+}
+
+impl From<&Upload> for Document {
+    fn from(upload: &Upload) -> Self {
+        Self {
+            name: upload.name.clone(),
+            media_type: upload.media_type.clone(),
+            text: String::from_utf8_lossy(&upload.bytes).into_owned(),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -59,6 +80,9 @@ pub(super) struct Inner {
     pub faults: Faults,
     pub files: HashMap<String, Vec<u8>>,
     pub limit_rate: bool,
+    /// Presses that nobody has answered, with who pressed.
+    pub presses: HashMap<String, i64>,
+    pub answered: Vec<(i64, String)>,
     pub posts: HashMap<(String, i64), Vec<Instant>>,
     next_id: i64,
 }
@@ -79,6 +103,25 @@ impl Inner {
         let id = format!("file_{}", self.next_id());
         self.files.insert(id.clone(), bytes.to_vec());
         id
+    }
+
+    /// Somebody presses a button below a message, or lets another program say so.
+    pub(super) fn press(&mut self, sent: &SentText, person: i64, data: &str) -> Value {
+        let (update_id, query_id) = (self.next_id(), format!("query{}", self.next_id()));
+        let kind = if sent.chat_id < 0 { "supergroup" } else { "private" };
+        let mut message = json!({
+            "message_id": sent.message_id, "date": seconds_now(), "text": sent.text,
+            "chat": { "id": sent.chat_id, "type": kind },
+        });
+        if let Some(thread) = sent.message_thread_id {
+            message["message_thread_id"] = json!(thread);
+            message["is_topic_message"] = json!(true);
+        }
+        self.presses.insert(query_id.clone(), person);
+        json!({ "update_id": update_id, "callback_query": {
+            "id": query_id, "chat_instance": "1", "data": data, "message": message,
+            "from": { "id": person, "is_bot": false, "first_name": "Ada", "language_code": "en" },
+        }})
     }
 
     /// A message with these fields beside those that every message has.

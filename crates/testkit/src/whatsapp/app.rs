@@ -60,6 +60,20 @@ impl MetaApp {
         self.delivery(&[change])
     }
 
+    /// A person presses a reply button.
+    pub fn pressed(&self, user_id: &str, phone: &str, id: &str, title: &str) -> Value {
+        let mut change = self.message_change(user_id, phone, "");
+        let message = &mut change["value"]["messages"][0];
+        message["type"] = json!("interactive");
+        message["interactive"] =
+            json!({ "type": "button_reply", "button_reply": { "id": id, "title": title } });
+        message["context"] = json!({ "from": "15550001111", "id": "wamid.asked" });
+        if let Some(fields) = message.as_object_mut() {
+            fields.remove("text");
+        }
+        self.delivery(&[change])
+    }
+
     /// A report, as `WhatsAppDouble::report` makes it.
     pub fn status(&self, report: &Value) -> Value {
         self.delivery(&[self.change("messages", json!({ "statuses": [report] }))])

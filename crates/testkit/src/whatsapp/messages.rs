@@ -1,11 +1,16 @@
 //! What may be sent, as strict as Meta's pages describe it.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::state::{Inner, Number, SentMessage};
+use super::template;
 
 const TEXT_MAX: usize = 4_096;
+const CAPTION_MAX: usize = 1_024;
+const QUESTION_MAX: usize = 1_024;
 const CALLBACK_MAX: usize = 512;
 
 /// Code and words.
@@ -25,6 +30,7 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
     }
     let kind = text(message, "type").unwrap_or("text");
     let body = &message[kind];
+    let mut document = None;
     let shown = match kind {
         "text" => {
             let words = text(body, "body").ok_or((100, "The parameter text['body'] is required."))?;
@@ -36,13 +42,34 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
             }
             words.to_owned()
         }
+        "document" => {
+            let id = text(body, "id").ok_or((100, "The parameter document['id'] is required."))?;
+            let media = state.media.get(id).filter(|media| media.phone_number_id == number.phone_number_id);
+            let file = media.ok_or((131_053, "Media upload error: the id is not known"))?;
+            let caption = text(body, "caption").unwrap_or_default();
+            if caption.chars().count() > CAPTION_MAX {
+                return Err((100, "Param document['caption'] must be at most 1024 characters long."));
+            }
+            if !state.window_is_open(recipient) {
+                return Err((131_047, "Re-engagement message"));
+            }
+            document = Some(String::from_utf8_lossy(&file.bytes).into_owned());
+            caption.to_owned()
+        }
+        "interactive" => {
+            let words = buttons(body)?.to_owned();
+            if !state.window_is_open(recipient) {
+                return Err((131_047, "Re-engagement message"));
+            }
+            words
+        }
         "template" => {
             let name = text(body, "name").ok_or((100, "The parameter template['name'] is required."))?;
             text(&body["language"], "code")
                 .ok_or((100, "The parameter template['language'] is required."))?;
-            if !number.templates.iter().any(|template| template == name) {
-                return Err((132_001, "Template name does not exist in the translation"));
-            }
+            let template = number.templates.iter().find(|template| template.name == name);
+            let template = template.ok_or((132_001, "Template name does not exist in the translation"))?;
+            template::check(template, body)?;
             name.to_owned()
         }
         _ => return Err((131_051, "Unsupported message type")),
@@ -56,6 +83,7 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
         recipient: recipient.to_owned(),
         kind: kind.to_owned(),
         text: shown,
+        document,
         callback_data: callback_data.map(str::to_owned),
         whole: message.clone(),
     };
@@ -66,6 +94,38 @@ pub(super) fn take(state: &mut Inner, number: &Number, message: &Value) -> Resul
     });
     state.sent.push(sent);
     Ok(answer)
+}
+
+/// Reply buttons below a text, which it returns.
+fn buttons(body: &Value) -> Result<&str, Refusal> {
+    if body["type"] != "button" {
+        return Err((131_051, "Unsupported message type"));
+    }
+    let words = text(&body["body"], "text").ok_or((100, "The parameter interactive['body'] is required."))?;
+    if words.encode_utf16().count() > QUESTION_MAX {
+        return Err((131_009, "Body text length invalid. Min length: 1, Max length: 1024"));
+    }
+    let buttons = body["action"]["buttons"].as_array().map_or(&[][..], Vec::as_slice);
+    if !(1..=3).contains(&buttons.len()) {
+        return Err((131_009, "Invalid buttons count. Min allowed buttons: 1, Max allowed buttons: 3"));
+    }
+    let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
+    for button in buttons {
+        let reply = &button["reply"];
+        let (Some(id), Some(title)) = (text(reply, "id"), text(reply, "title")) else {
+            return Err((100, "The parameters id and title are required."));
+        };
+        if button["type"] != "reply" || id.len() > 256 {
+            return Err((100, "Invalid parameter"));
+        }
+        if title.encode_utf16().count() > 20 {
+            return Err((131_009, "Button title length invalid. Min length: 1, Max length: 20"));
+        }
+        if !ids.insert(id) || !titles.insert(title) {
+            return Err((131_009, "Duplicate value of buttons"));
+        }
+    }
+    Ok(words)
 }
 
 /// A mark that a message was read, with or without a sign of typing.

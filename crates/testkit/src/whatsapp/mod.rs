@@ -7,6 +7,7 @@ mod app;
 mod messages;
 mod server;
 mod state;
+mod template;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 pub use app::{MetaApp, SignedBody};
-pub use state::{Media, Number, SentMessage};
+pub use state::{Media, Number, SentMessage, Template};
 
 use crate::fault::CallFault;
 use crate::serving::{self, Serving};

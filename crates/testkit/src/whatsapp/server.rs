@@ -17,11 +17,16 @@ use sha2::{Digest, Sha256};
 use super::messages::{self, Refusal};
 use super::state::{Media, Number, State};
 use crate::fault::CallFault;
+use crate::form;
+
+/// Types of documents, of which we send the first.
+const DOCUMENTS: [&str; 3] = ["text/plain", "application/pdf", "application/msword"];
 
 pub(super) fn router(state: Arc<State>) -> Router {
     Router::new()
         .route("/{version}/{id}/messages", post(send))
         .route("/{version}/{id}/phone_numbers", get(phone_numbers))
+        .route("/{version}/{id}/media", post(upload))
         .route("/{version}/{id}", get(media))
         .route("/files/{id}", get(file))
         .route("/_control/sent", get(sent))
@@ -73,6 +78,36 @@ async fn phone_numbers(
         Ok(number) => Json(json!({ "data": [{ "id": number.phone_number_id }] })).into_response(),
         Err((code, message)) => refused(code, message),
     }
+}
+
+/// A file of a type that may be sent as a document. What it is for is said by the message that names it.
+async fn upload(
+    Extract(state): Extract<Arc<State>>,
+    Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let fault = fault(&state, "upload");
+    if let Some(answer) = before(fault.as_ref()).await {
+        return answer;
+    }
+    let number = match authorised(&state, &headers, |number| number.phone_number_id == id) {
+        Ok(number) => number,
+        Err((code, message)) => return refused(code, message),
+    };
+    let form = form::read(&headers, &body).await.unwrap_or_default();
+    let field = |name: &str| form.fields.get(name).map(String::as_str);
+    let (Some("whatsapp"), Some(media_type), Some(file)) =
+        (field("messaging_product"), field("type"), form.files.get("file"))
+    else {
+        return refused(100, "The parameters messaging_product, type and file are required.");
+    };
+    if file.bytes.is_empty() || file.media_type != media_type || !DOCUMENTS.contains(&media_type) {
+        return refused(100, "Param file must be a file with one of the following types: text/plain, …");
+    }
+    let media = state.lock().add_media(Media::new(&number.phone_number_id, media_type, &file.bytes));
+    let answer = Json(json!({ "id": media })).into_response();
+    if fault == Some(CallFault::AcceptThenDrop) { broken() } else { answer }
 }
 
 async fn media(

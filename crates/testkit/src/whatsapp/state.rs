@@ -16,17 +16,37 @@ pub struct Number {
     pub phone_number_id: String,
     pub waba_id: String,
     pub access_token: String,
-    pub templates: Vec<String>,
+    pub templates: Vec<Template>,
+}
+
+/// An approved template, by its variables: by number, such as `1`, or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    pub name: String,
+    pub header: Vec<String>,
+    pub body: Vec<String>,
+}
+
+impl Template {
+    pub fn new(name: &str, header: &[&str], body: &[&str]) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self { name: name.to_owned(), header: owned(header), body: owned(body) }
+    }
 }
 
 impl Number {
-    /// One with the token `EAA-<id>`, in the business account `WABA-<id>`, with the template `hello_again`.
+    /// One with the token `EAA-<id>`, in the business account `WABA-<id>`, with the templates `hello_again` without
+    /// variables, `hello_from` with two that are numbered and `hello_named` with some that have names.
     pub fn new(id: &str) -> Self {
         Self {
             phone_number_id: id.to_owned(),
             waba_id: format!("WABA-{id}"),
             access_token: format!("EAA-{id}"),
-            templates: vec!["hello_again".to_owned()],
+            templates: vec![
+                Template::new("hello_again", &[], &[]),
+                Template::new("hello_from", &[], &["1", "2"]),
+                Template::new("hello_named", &["company"], &["agent", "company"]),
+            ],
         }
     }
 }
@@ -41,6 +61,8 @@ pub struct SentMessage {
     #[serde(rename = "type")]
     pub kind: String,
     pub text: String,
+    /// What is in the file, for one with a file.
+    pub document: Option<String>,
     pub callback_data: Option<String>,
     pub whole: Value,
 }

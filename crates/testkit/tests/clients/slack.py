@@ -3,6 +3,8 @@
 import json
 import queue
 import sys
+import urllib.error
+import urllib.request
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
@@ -60,6 +62,34 @@ begun = begin(channel="C1", thread_ts=root, chunks=[MarkdownTextChunk(text="in c
 refused("msg_too_long", client.chat_appendStream, channel="C1", ts=begun, markdown_text="x" * 12_001)
 client.chat_stopStream(channel="C1", ts=begun)
 
+# Files.
+uploaded = client.files_upload_v2(channel="C1", thread_ts=root, filename="a.txt", title="Answer", content="hé 😀")
+info = client.files_info(file=uploaded["file"]["id"])["file"]
+assert (info["name"], info["shares"]["public"]["C1"][0]["thread_ts"]) == ("a.txt", root), info
+assert client.conversations_replies(channel="C1", ts=root)["messages"][-1]["files"][0]["name"] == "a.txt"
+
+
+def lay_down(content, length):
+    place = client.files_getUploadURLExternal(filename="b.txt", length=length)
+    request = urllib.request.Request(place["upload_url"], data=content, method="POST")
+    try:
+        return place, urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as refusal:
+        return place, refusal.code
+
+
+place, status = lay_down(b"four", 5)
+assert status == 400, status
+complete = client.files_completeUploadExternal
+refused("file_not_found", complete, files=[{"id": place["file_id"]}], channel_id="C1")
+place, status = lay_down(b"four", 4)
+assert status == 200, status
+refused("channel_not_found", complete, files=[{"id": place["file_id"]}], channel_id="C404")
+complete(files=[{"id": place["file_id"]}])
+refused("file_not_found", complete, files=[{"id": place["file_id"]}], channel_id="C1")
+refused("invalid_arguments", client.files_getUploadURLExternal, filename="b.txt", length=0)
+refused("invalid_arguments", client.api_call, api_method="files.getUploadURLExternal", json={"filename": "b", "length": 1})
+
 # What is shown while an app works.
 client.assistant_threads_setStatus(channel_id="C1", thread_ts=root, status="is thinking…", loading_messages=["hm"])
 many = ["hm"] * 11
@@ -83,6 +113,8 @@ assert limited.status_code == 429 and limited.headers["Retry-After"] == "7", lim
 poor = WebClient(token=told["poor"], base_url=told["url"] + "/")
 missing = refused("missing_scope", poor.chat_postMessage, channel="C1", text="x")
 assert missing["needed"] == "chat:write", missing.data
+missing = refused("missing_scope", poor.files_upload_v2, channel="C1", content="x", filename="x.txt")
+assert missing["needed"] == "files:write", missing.data
 
 
 class Now(Clock):

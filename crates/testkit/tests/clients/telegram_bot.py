@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 
-from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, Update
 from telegram.error import BadRequest, Conflict, InvalidToken
 from telegram.request import HTTPXRequest
 
@@ -42,7 +42,21 @@ async def main():
     sent = await ada.send_message(11, "<b>bold</b> &lt; 1", parse_mode="HTML")
     assert sent.message_id and sent.chat.id == 11
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Yes", callback_data="yes")]])
-    await ada.send_message(11, "choose", reply_markup=keyboard)
+    asked = await ada.send_message(11, "choose", reply_markup=keyboard)
+    long = InlineKeyboardMarkup([[InlineKeyboardButton("Yes", callback_data="y" * 65)]])
+    await refused(BadRequest, ada.send_message(11, "choose", reply_markup=long))
+    pressed = Update.de_json(told["pressed"], ada).callback_query
+    assert (pressed.data, pressed.from_user.id, pressed.message.chat.id) == ("yes", 11, 11), pressed
+    assert await pressed.answer("noted", show_alert=True)
+    await refused(BadRequest, pressed.answer("noted"))
+    assert await ada.edit_message_reply_markup(11, asked.message_id)
+    await refused(BadRequest, ada.edit_message_reply_markup(11, asked.message_id))
+    await refused(BadRequest, ada.edit_message_reply_markup(11, 4711))
+    text = InputFile("hé 😀".encode(), filename="a.txt")
+    below = await ada.send_document(11, text, caption="<i>below</i>", parse_mode="HTML")
+    assert (below.caption, below.document.file_name) == ("below", "a.txt"), below
+    await refused(BadRequest, ada.send_document(11, InputFile(b"", filename="a.txt")))
+    await refused(BadRequest, ada.send_document(11, InputFile(b"x", filename="a.txt"), caption="x" * 1025))
     await ada.send_chat_action(11, "typing")
     file = await ada.get_file(told["file"])
     assert bytes(await file.download_as_bytearray()) == b"bytes"
