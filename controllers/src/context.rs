@@ -15,7 +15,7 @@ use crate::framework::fence::Fence;
 use crate::framework::names::{TenantRef, dedicated_name};
 use crate::framework::queue::Queue;
 use crate::framework::status::Root;
-use crate::framework::tenancy::Tenancy;
+use crate::framework::tenancy::{self, Tenancy};
 use crate::settings::Settings;
 use crate::tenant::dedicated;
 use crate::tenant::entitlement::{Entitlement, entitlement};
@@ -57,6 +57,12 @@ pub struct Queues {
 impl Cluster {
     pub fn tenancy(&self, namespace: &str) -> Tenancy {
         Tenancy::of_namespace(&self.caches, &self.settings.system_namespace, namespace)
+    }
+
+    /// Under which id the rows of a namespace's objects are stored. What is deleted while its Tenant is not valid must not
+    /// stay in force.
+    pub fn rows_of(&self, namespace: &str) -> Option<konstruct_domain::TenantId> {
+        self.tenancy(namespace).id().or_else(|| tenancy::made_for(&self.caches, namespace))
     }
 
     /// What a tenant may have. None while that is not known: its plan is missing, or it asks for more than the plan.

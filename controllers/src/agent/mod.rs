@@ -43,11 +43,10 @@ impl Reconciler for Agents {
     }
 
     async fn reconcile(&self, agent: Arc<Agent>) -> Result<Next, Error> {
-        let tenancy = self.context.tenancy(namespace_of(&*agent));
         if agent.metadata.deletion_timestamp.is_some() {
-            return self.clean_up(&agent, &tenancy).await;
+            return self.clean_up(&agent).await;
         }
-        match tenancy {
+        match self.context.tenancy(namespace_of(&*agent)) {
             Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) => self.compile(agent, &tenant).await,
             Tenancy::Leaving(_) => Ok(Next::Gone),
             Tenancy::Platform | Tenancy::Nobody => {
@@ -99,8 +98,8 @@ impl Agents {
         }
     }
 
-    async fn clean_up(&self, agent: &Agent, tenancy: &Tenancy) -> Result<Next, Error> {
-        if let Some(tenant) = tenancy.id() {
+    async fn clean_up(&self, agent: &Agent) -> Result<Next, Error> {
+        if let Some(tenant) = self.context.rows_of(namespace_of(agent)) {
             publish::withdraw(&self.context, tenant, Kind::Agent, &agent.name_any()).await?;
         }
         finalizer::release(&self.api(agent), self.cache(), agent).await?;

@@ -45,11 +45,10 @@ impl Reconciler for ChannelConnections {
     }
 
     async fn reconcile(&self, connection: Arc<ChannelConnection>) -> Result<Next, Error> {
-        let tenancy = self.context.tenancy(namespace_of(&*connection));
         if connection.metadata.deletion_timestamp.is_some() {
-            return self.clean_up(&connection, &tenancy).await;
+            return self.clean_up(&connection).await;
         }
-        match tenancy {
+        match self.context.tenancy(namespace_of(&*connection)) {
             Tenancy::Tenant(tenant) => self.compile(connection, &tenant).await,
             Tenancy::Archived(tenant) => {
                 self.withdraw(&connection, tenant.id).await?;
@@ -108,8 +107,8 @@ impl ChannelConnections {
         Ok(report::next_with_problems(problems))
     }
 
-    async fn clean_up(&self, connection: &ChannelConnection, tenancy: &Tenancy) -> Result<Next, Error> {
-        if let Some(tenant) = tenancy.id() {
+    async fn clean_up(&self, connection: &ChannelConnection) -> Result<Next, Error> {
+        if let Some(tenant) = self.context.rows_of(namespace_of(connection)) {
             self.withdraw(connection, tenant).await?;
         }
         finalizer::release(&self.api(connection), self.cache(), connection).await?;

@@ -59,6 +59,15 @@ impl Tenancy {
     }
 }
 
+/// The Tenant that a namespace was made for, even while that is not valid. What the namespace says of itself counts only
+/// if the Tenant's status agrees.
+pub fn made_for(caches: &Caches, namespace: &str) -> Option<TenantId> {
+    let id = owner(&*caches.namespaces.get("", namespace)?)?;
+    let tenant = caches.tenants.get_by_uid(&id.to_string())?;
+    let made = tenant.status.as_ref()?.namespace.as_deref();
+    (made == Some(namespace)).then_some(id)
+}
+
 /// Name, id and slug of a Tenant. None while it has no UID or if its slug is not valid.
 pub fn tenant_ref(tenant: &Tenant) -> Option<TenantRef> {
     let id = tenant.uid()?.parse().ok()?;

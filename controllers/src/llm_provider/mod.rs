@@ -40,11 +40,10 @@ impl Reconciler for LLMProviders {
     }
 
     async fn reconcile(&self, provider: Arc<LLMProvider>) -> Result<Next, Error> {
-        let tenancy = self.context.tenancy(namespace_of(&*provider));
         if provider.metadata.deletion_timestamp.is_some() {
-            return self.clean_up(&provider, &tenancy).await;
+            return self.clean_up(&provider).await;
         }
-        match tenancy {
+        match self.context.tenancy(namespace_of(&*provider)) {
             Tenancy::Tenant(tenant) | Tenancy::Archived(tenant) => {
                 self.compile(provider, tenant.id, false).await
             }
@@ -87,8 +86,8 @@ impl LLMProviders {
         }
     }
 
-    async fn clean_up(&self, provider: &LLMProvider, tenancy: &Tenancy) -> Result<Next, Error> {
-        if let Some(tenant) = tenancy.id() {
+    async fn clean_up(&self, provider: &LLMProvider) -> Result<Next, Error> {
+        if let Some(tenant) = self.context.rows_of(namespace_of(provider)) {
             publish::withdraw(&self.context, tenant, Kind::LLMProvider, &provider.name_any()).await?;
         }
         finalizer::release(&self.api(provider), self.cache(), provider).await?;
