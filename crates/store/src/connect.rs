@@ -82,12 +82,12 @@ impl Store {
     /// A transaction that sees the rows of one tenant.
     pub(crate) async fn begin(&self, tenant: TenantId) -> Result<PgTransaction<'static>> {
         // One round trip. A tenant's id is a UUID: nothing in it ends the quotes.
-        let begin = format!("begin; select set_config('konstruct.tenant', '{tenant}', true)");
+        let statement = format!("begin; select set_config('konstruct.tenant', '{tenant}', true)");
         let pool = self.pool.clone();
         // On a task of its own, because a caller may go away in the middle, as a visitor or a deadline does. sqlx 0.9 would
         // hand the connection on with the transaction open, and what the next one writes outside of one, and answers
         // for, would not be committed.
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
         Ok(begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
     }
 

@@ -1,7 +1,6 @@
 //! The store against a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
-mod cancelled;
 mod dedicated;
 mod delivery;
 mod files;
