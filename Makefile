@@ -1,7 +1,7 @@
 # `make run` and `make test` need Rust, Python and nothing else that they do not install themselves.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-charts test-s3 test-chaos check ci setup cluster-up cluster-down test-cluster test-faults
+.PHONY: help run test test-browser test-charts test-s3 test-chaos check ci setup cluster-up cluster-down test-cluster test-operator test-faults
 
 MANIFESTS ?= manifests/samples
 
@@ -44,6 +44,13 @@ ci: ## Runs what a change has to pass
 
 setup: ## Installs what is missing (Debian packages, a PostgreSQL in .cache)
 	@scripts/setup
+
+test-operator: ## Tests the operator against a real API server, which is started for it and removed
+	@cargo build --quiet --all-targets
+	kind-tests/cluster/down
+	KUBECONFIG=$$(kind-tests/cluster/up --control-plane-only | tail -n 1) scripts/built with-services \
+	  cargo test --workspace --test it -- --ignored deletion:: drift:: references:: tenants::
+	kind-tests/cluster/down
 
 test-faults: ## Kills the operator before, during and after each of its writes (--errors: makes its requests fail)
 	kind-tests/run --faults $(FAULTS)

@@ -47,6 +47,7 @@ pub mod channel_connection;
 mod context;
 mod error;
 pub mod framework;
+mod leftovers;
 pub mod llm_provider;
 mod problem;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::tenant::boundary::Boundaries;
 use crate::tenant::egress::resolver::{self, Resolver};
 use crate::tenant::logins::Logins;
 use crate::tenant::{self, Tenants};
-use crate::{signals, watches};
+use crate::{leftovers, signals, watches};
 
 /// Where tenants' data is.
 #[derive(Clone)]
@@ -123,6 +123,7 @@ async fn running(parts: Parts, shutdown: CancellationToken) {
     }
     if let Some(Backends { store, bus }) = role.backends().cloned() {
         let context = Arc::new(Context { cluster, store, bus });
+        tasks.spawn(leftovers::keep_platform_clean(Arc::clone(&context)));
         let logins = Arc::new(Logins::default());
         let heard = context.bus.subscribe(Topics::Operator, shutdown.clone());
         tasks.spawn(signals::listen(Arc::clone(&context), Arc::clone(&logins), heard));

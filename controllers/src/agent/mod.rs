@@ -23,7 +23,7 @@ use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
 use crate::tenant::dedicated;
-use crate::{Context, Error, Problem};
+use crate::{Context, Error, Problem, leftovers};
 
 pub(crate) struct Agents {
     pub(crate) context: Arc<Context>,
@@ -54,6 +54,10 @@ impl Reconciler for Agents {
                 Ok(Next::Gone)
             }
         }
+    }
+
+    async fn gone(&self, namespace: &str) -> Result<(), Error> {
+        leftovers::of_namespace(&self.context, namespace).await
     }
 
     fn requeue_dependents(&self, agent: &Agent) {

@@ -45,10 +45,3 @@ pub(super) async fn apply(
     }
     publish::publish(context, prepared).await.map(Outcome::InForce)
 }
-
-/// Takes the connection out of force and lets the account go, so that the next in line can have it.
-pub(super) async fn withdraw(context: &Context, tenant: TenantId, name: &str) -> Result<(), Error> {
-    publish::withdraw(context, tenant, Kind::ChannelConnection, name).await?;
-    context.store.release_channel_account(tenant, name).await?;
-    Ok(())
-}

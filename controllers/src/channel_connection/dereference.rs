@@ -68,24 +68,22 @@ pub(super) async fn dereference(
     let owner = context.caches.tenants.get("", &tenant.name);
     Ok(Dereferenced {
         public_id: keyring.public_id(tenant.id, &connection.name_any())?,
-        agent: agent_state(context, &namespace, &connection.spec.agent),
+        agent: agent_state(agent.as_deref()),
         business_function: agent.as_ref().and_then(|agent| agent.spec.business_function.clone()),
-        agent_name: agent.map(|agent| agent.spec.display_name.clone()),
-        business_name: owner.map(|owner| owner.spec.display_name.clone()).unwrap_or_default(),
+        agent_name: agent.as_ref().map(|agent| agent.spec.display_name.clone()),
+        business_name: owner.as_ref().map(|owner| owner.spec.display_name.clone()).unwrap_or_default(),
         secrets: found,
         rival: rival(context, connection),
         over_limit: over_limit(connection, limits.channels, || {
             context.caches.connections.in_namespace(&namespace)
         }),
-        pause: pause_of(context, &namespace, tenant, &connection.spec.agent),
+        pause: owner.as_deref().and_then(|owner| pause_of(owner, agent.as_deref())),
         messages_per_minute: limits.messages_per_minute,
     })
 }
 
-fn pause_of(context: &Context, namespace: &str, tenant: &TenantRef, agent: &str) -> Option<Pause> {
-    let tenant = context.caches.tenants.get("", &tenant.name)?;
-    pause(&tenant)
-        .or_else(|| agent_pause(&*context.caches.agents.get(namespace, agent)?, &tenant.spec.display_name))
+fn pause_of(tenant: &Tenant, agent: Option<&Agent>) -> Option<Pause> {
+    pause(tenant).or_else(|| agent_pause(agent?, &tenant.spec.display_name))
 }
 
 /// What senders are told while the tenant is suspended. An edit of the Tenant in between is told anew.
@@ -112,8 +110,8 @@ pub fn agent_pause(agent: &Agent, company: &str) -> Option<Pause> {
     })
 }
 
-fn agent_state(context: &Context, namespace: &str, name: &str) -> AgentState {
-    match context.caches.agents.get(namespace, name) {
+fn agent_state(agent: Option<&Agent>) -> AgentState {
+    match agent {
         Some(agent) if agent.metadata.deletion_timestamp.is_some() => AgentState::Missing,
         None => AgentState::Missing,
         Some(agent) if agent.status.as_ref().is_some_and(|status| status.revision().is_some()) => {

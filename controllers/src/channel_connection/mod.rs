@@ -11,6 +11,7 @@ pub mod validate;
 use std::sync::Arc;
 
 use konstruct_crds::{ChannelConnection, ChannelConnectionStatus};
+use konstruct_domain::{Kind, TenantId};
 use kube::{Api, ResourceExt};
 
 pub use channel::secret_refs;
@@ -24,8 +25,8 @@ use crate::framework::controller::{Next, Reconciler};
 use crate::framework::names::TenantRef;
 use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
-use crate::framework::{finalizer, report};
-use crate::{Context, Error, Problem};
+use crate::framework::{finalizer, publish, report};
+use crate::{Context, Error, Problem, leftovers};
 
 pub(crate) struct ChannelConnections {
     pub(crate) context: Arc<Context>,
@@ -61,6 +62,10 @@ impl Reconciler for ChannelConnections {
                 Ok(Next::Gone)
             }
         }
+    }
+
+    async fn gone(&self, namespace: &str) -> Result<(), Error> {
+        leftovers::of_namespace(&self.context, namespace).await
     }
 
     /// Nothing refers to a connection.
@@ -115,12 +120,8 @@ impl ChannelConnections {
         Ok(Next::Gone)
     }
 
-    async fn withdraw(
-        &self,
-        connection: &ChannelConnection,
-        tenant: konstruct_domain::TenantId,
-    ) -> Result<(), Error> {
-        apply::withdraw(&self.context, tenant, &connection.name_any()).await?;
+    async fn withdraw(&self, connection: &ChannelConnection, tenant: TenantId) -> Result<(), Error> {
+        publish::withdraw(&self.context, tenant, Kind::ChannelConnection, &connection.name_any()).await?;
         if connection.metadata.deletion_timestamp.is_some() {
             self.context.requeue_connections_claiming(connection);
         }

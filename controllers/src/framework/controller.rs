@@ -43,6 +43,10 @@ pub trait Reconciler: Send + Sync + 'static {
     fn after_failure(object: &Self::Object, error: &Error) -> <Self::Object as HasStatus>::Status {
         status::after_failure(object, error)
     }
+    /// An object of this namespace is gone, perhaps without a pass that cleaned up after it.
+    fn gone(&self, _namespace: &str) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
     /// The object got ready or stopped being so, or was compiled for the first time: who depends on it?
     fn requeue_dependents(&self, object: &Self::Object);
 }
@@ -82,9 +86,23 @@ pub async fn run<R: Reconciler>(
         async move { Ok::<_, Infallible>(observer.pass(object).await) }.boxed()
     };
     let config = Config::default().concurrency(concurrency);
-    applier(reconcile, |_, never: &Infallible, _| match *never {}, observer, store, requests, config)
-        // An object that was queued and is gone meanwhile is all that can come here.
-        .for_each(|_| std::future::ready(()))
+    let passes = applier(
+        reconcile,
+        |_, never: &Infallible, _| match *never {},
+        Arc::clone(&observer),
+        store,
+        requests,
+        config,
+    );
+    passes
+        .for_each_concurrent(usize::from(concurrency), |pass| {
+            let observer = Arc::clone(&observer);
+            async move {
+                if let Err(kube::runtime::controller::Error::ObjectNotFound(object)) = pass {
+                    observer.gone(object.namespace.as_deref().unwrap_or("")).await;
+                }
+            }
+        })
         .await;
 }
 
@@ -124,6 +142,19 @@ impl<R: Reconciler> Observer<R> {
             Ok(Next::Waiting) => Action::requeue(self.waiting.again(&uid)),
             Ok(Next::Gone) => Action::await_change(),
             Ok(Next::Retry) | Err(_) => Action::requeue(self.failed.again(&uid)),
+        }
+    }
+
+    async fn gone(&self, namespace: &str) {
+        let gone = tokio::time::timeout(DEADLINE, self.reconciler.gone(namespace)).await;
+        if let Err(error) = gone.unwrap_or(Err(Error::Deadline(DEADLINE.as_secs()))) {
+            let error = with_sources(&error);
+            tracing::warn!(
+                controller = R::NAME,
+                namespace,
+                error,
+                "what is gone was not cleaned up after: a later pass does"
+            );
         }
     }
 

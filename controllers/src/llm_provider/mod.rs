@@ -20,7 +20,7 @@ use crate::framework::controller::{Next, Reconciler};
 use crate::framework::status::Share;
 use crate::framework::tenancy::Tenancy;
 use crate::framework::{finalizer, publish, report};
-use crate::{Context, Error};
+use crate::{Context, Error, leftovers};
 
 pub(crate) struct LLMProviders {
     pub(crate) context: Arc<Context>,
@@ -54,6 +54,10 @@ impl Reconciler for LLMProviders {
                 Ok(Next::Gone)
             }
         }
+    }
+
+    async fn gone(&self, namespace: &str) -> Result<(), Error> {
+        leftovers::of_namespace(&self.context, namespace).await
     }
 
     fn requeue_dependents(&self, provider: &LLMProvider) {

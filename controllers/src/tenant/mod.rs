@@ -35,7 +35,7 @@ use crate::framework::controller::{Next, Reconciler};
 use crate::framework::finalizer;
 use crate::framework::names::TENANT_NAME;
 use crate::framework::status::Share;
-use crate::{Context, Error};
+use crate::{Context, Error, leftovers};
 
 /// Who owns the fields of all children, whichever identity writes them.
 pub(crate) const CHILDREN: &str = "konstruct-tenant";
@@ -81,6 +81,9 @@ impl Reconciler for Tenants {
         }
         let outcome = apply::apply(&self.context, &self.applier, &self.logins, &valid).await?;
         self.write(&tenant, &status::applied(&tenant, &valid, &outcome)).await?;
+        if outcome.database.is_done() {
+            leftovers::withdraw(&self.context, valid.tenant.id, &valid.tenant.namespace()).await?;
+        }
         Ok(
             match (
                 outcome.database.is_done() && outcome.cache.is_done(),

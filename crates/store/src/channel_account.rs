@@ -1,6 +1,7 @@
 //! Which connection owns an account at a platform: one owner in the installation.
 
 use konstruct_domain::TenantId;
+use sqlx::PgConnection;
 
 use crate::{Result, Store};
 
@@ -43,17 +44,15 @@ impl Store {
         transaction.commit().await?;
         Ok(if held { AccountClaim::Held } else { AccountClaim::HeldByAnother })
     }
+}
 
-    /// Nobody listens for the connection from now on, on purpose: what is written meanwhile is not missed.
-    pub async fn release_channel_account(&self, tenant: TenantId, connection: &str) -> Result<()> {
-        let mut transaction = self.begin(tenant).await?;
-        sqlx::query!("delete from konstruct.channel_account where connection = $1", connection)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query!("delete from konstruct.listening where connection = $1", connection)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
-    }
+/// Nobody listens for the connection from now on, on purpose: what is written meanwhile is not missed.
+pub(crate) async fn release(transaction: &mut PgConnection, connection: &str) -> Result<()> {
+    sqlx::query!("delete from konstruct.channel_account where connection = $1", connection)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query!("delete from konstruct.listening where connection = $1", connection)
+        .execute(transaction)
+        .await?;
+    Ok(())
 }

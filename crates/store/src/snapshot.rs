@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 
-use crate::{Result, Store, TenantStore, observation};
+use crate::{Result, Store, TenantStore, channel_account, observation};
 
 /// A snapshot in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,8 @@ impl Store {
         Ok(Published { revision, changed: true, loaded, observations: Vec::new() })
     }
 
-    /// Takes a snapshot out of force, with its secrets and everything reported about it.
+    /// Takes a snapshot out of force, with its secrets and everything reported about it. A connection lets its account go,
+    /// so that the next in line can have it.
     pub async fn withdraw(&self, tenant: TenantId, kind: Kind, name: &str) -> Result<bool> {
         let mut transaction = self.begin(tenant).await?;
         // The head and what hangs on it go by cascade.
@@ -89,8 +90,27 @@ impl Store {
             sqlx::query!("delete from konstruct.snapshot where kind = $1 and name = $2", kind.as_str(), name)
                 .execute(&mut *transaction)
                 .await?;
+        if kind == Kind::ChannelConnection {
+            channel_account::release(&mut transaction, name).await?;
+        }
         transaction.commit().await?;
         Ok(deleted.rows_affected() > 0)
+    }
+
+    /// Kind and name of everything that a tenant has in force or holds: an account of a platform is held under the name of
+    /// its connection.
+    pub async fn named(&self, tenant: TenantId) -> Result<Vec<(Kind, String)>> {
+        let rows = sqlx::query!(
+            r#"select kind as "kind!", name as "name!" from konstruct.snapshot_head
+               union select 'ChannelConnection', connection from konstruct.channel_account"#
+        )
+        .fetch_all(&mut *self.begin(tenant).await?)
+        .await?;
+        let named = rows.into_iter().filter_map(|row| {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == row.kind)?;
+            Some((kind, row.name))
+        });
+        Ok(named.collect())
     }
 
     pub async fn head<T: DeserializeOwned>(

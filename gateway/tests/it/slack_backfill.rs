@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use konstruct_domain::Kind;
 use konstruct_testkit::slack::{App, seconds_now};
 use serde_json::{Value, json};
 
@@ -210,6 +211,6 @@ async fn of_two_gateways_one_asks() {
     .await;
     assert_eq!(scene.world.slack.calls("conversations.history"), 0);
     // Withdrawn, and put in force again: nobody was to listen in between.
-    scene.world.operator.release_channel_account(tenant, name.as_str()).await.unwrap();
+    scene.world.operator.withdraw(tenant, Kind::ChannelConnection, name.as_str()).await.unwrap();
     assert_eq!(scene.world.number("select count(*) from konstruct.listening").await, 0);
 }

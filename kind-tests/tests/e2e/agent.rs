@@ -10,6 +10,7 @@ use konstruct_kind_tests::webchat::Conversation;
 use konstruct_kind_tests::{Cluster, TestTenant, kubectl, slack};
 
 const ANSWER: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Asked for its name, the employee answers with its persona: name, role and instructions reached the model.
 #[tokio::test]
@@ -68,6 +69,8 @@ async fn a_wrong_key_is_said_to_the_person_and_on_the_resources() -> Result<()> 
     // The right key, and it works again without touching Agent or LLMProvider. Secrets are read again every minute.
     kubectl::apply(&tenant.provider_yaml("own", "model-key", "e2e-model-key")).await?;
     until(2 * PATIENCE, "an answer of the model with the new key", || async {
+        // Who asks more than once a second is refused after a while, and told so once.
+        tokio::time::sleep(ASK_AGAIN).await;
         let mention = slack::Mention::new(&tenant.team, "And now?");
         slack::send(&gateway, &mention).await?;
         let reply = slack::reply(&stand_in, &mention.ts, PATIENCE).await?;

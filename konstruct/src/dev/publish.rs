@@ -7,7 +7,6 @@ use konstruct_domain::revision::Revision;
 use konstruct_domain::{Kind, Slug, TenantId};
 use konstruct_queue::{Bus, Signal};
 use konstruct_store::{AccountClaim, Published, Store, TenantRecord};
-use serde_json::Value;
 
 use super::compile::{Compiled, CompiledTenant, Item, Key, Snapshot};
 use super::keys::Keys;
@@ -39,10 +38,9 @@ impl Publisher {
         let mut keys = BTreeSet::new();
         let tenants = self.store.tenants().await?.into_iter().map(|tenant| tenant.id);
         for tenant in tenants.chain([TenantId::PLATFORM]) {
-            for kind in NAMESPACED {
-                let heads = self.store.heads::<Value>(tenant, kind).await?;
-                keys.extend(heads.into_iter().map(|head| Key { tenant, kind, name: head.name }));
-            }
+            let named = self.store.named(tenant).await?.into_iter();
+            let namespaced = named.filter(|(kind, _)| NAMESPACED.contains(kind));
+            keys.extend(namespaced.map(|(kind, name)| Key { tenant, kind, name }));
         }
         Ok(keys)
     }
@@ -90,9 +88,6 @@ impl Publisher {
         };
         let mut withdrawn = Vec::new();
         for key in in_force.iter().filter(|key| served(key.tenant) && !compiled.declared.contains(key)) {
-            if key.kind == Kind::ChannelConnection {
-                self.store.release_channel_account(key.tenant, &key.name).await?;
-            }
             self.store.withdraw(key.tenant, key.kind, &key.name).await?;
             self.bus.publish(Signal::Config(key.tenant)).await;
             withdrawn.push(key.clone());

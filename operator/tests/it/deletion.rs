@@ -2,13 +2,14 @@
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use konstruct_crds::{Agent, ConditionType, LLMProvider, Tenant};
+use konstruct_domain::Kind;
 use konstruct_store::TenantStore;
 use serde_json::json;
 
 use crate::world::{change, create, delete, gone, ready, until, world};
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn nothing_is_left() {
     let world = world();
     let (id, slug) = world.tenant("leaver").await;
@@ -38,7 +39,7 @@ async fn nothing_is_left() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_foreign_finalizer_holds_it_up_and_is_named() {
     let world = world();
     let (_, slug) = world.tenant("held").await;
@@ -63,4 +64,39 @@ async fn a_foreign_finalizer_holds_it_up_and_is_named() {
     .await;
     change(&maps, "held", json!({"metadata": {"finalizers": null}})).await;
     gone(&tenants, slug.as_str()).await;
+}
+
+/// A finalizer does not hold what was being deleted when it was added, nor what somebody takes it away from.
+#[tokio::test]
+#[ignore = "needs a control plane: make test-operator"]
+async fn what_is_in_force_without_an_object_is_withdrawn() {
+    let world = world();
+    let (id, slug) = world.tenant("strays").await;
+    let in_force = async || world.store.named(id).await.unwrap();
+    let stray = async |name: &str| {
+        world.store.publish(id, Kind::Agent, name, &json!({}), &[]).await.unwrap();
+        world.store.claim_channel_account(id, name, "slack", &format!("T-{slug}")).await.unwrap();
+    };
+    let only_the_tenant = async || match in_force().await {
+        named if named == [(Kind::Tenant, slug.to_string())] => Ok(()),
+        named => Err(named),
+    };
+    until("the tenant's own snapshot", only_the_tenant).await;
+
+    // Whatever makes a pass over the tenant finds them.
+    stray("ghost").await;
+    let tenants = world.everywhere::<Tenant>();
+    change(&tenants, slug.as_str(), json!({"metadata": {"annotations": {"look": "again"}}})).await;
+    until("the stray being withdrawn after a change of its tenant", only_the_tenant).await;
+
+    // An object that goes has its namespace looked at.
+    stray("ghost").await;
+    let agents = world.api::<Agent>(&slug.namespace());
+    let agent = json!({"metadata": {"name": "ada"}, "spec": {
+        "displayName": "Ada", "models": [{"provider": "none", "model": "demo"}],
+    }});
+    create(&agents, agent).await;
+    delete(&agents, "ada").await;
+    gone(&agents, "ada").await;
+    until("the stray being withdrawn after another agent went", only_the_tenant).await;
 }

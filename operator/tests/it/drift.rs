@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::{change, create, delete, until, world};
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn deleted_and_edited_children_come_back() {
     let world = world();
     let (_, slug) = world.tenant("drift").await;
@@ -62,7 +62,7 @@ async fn deleted_and_edited_children_come_back() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn what_others_add_stays_and_what_we_no_longer_want_goes() {
     let world = world();
     let (_, slug) = world.tenant("foreign").await;

@@ -33,7 +33,7 @@ async fn slack_secret(world: &World, namespace: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn an_agent_waits_for_its_provider_and_a_connection_for_its_agent() {
     let world = world();
     let (id, slug) = world.tenant("refs").await;
@@ -72,7 +72,7 @@ async fn an_agent_waits_for_its_provider_and_a_connection_for_its_agent() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_secret_that_comes_late_is_found_and_a_rotated_one_too() {
     let world = world();
     let (id, slug) = world.tenant("late").await;
@@ -109,7 +109,7 @@ async fn a_secret_that_comes_late_is_found_and_a_rotated_one_too() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_shared_provider_serves_whom_it_names() {
     let world = world();
     let ((_, one), (_, other)) = (world.tenant("guest").await, world.tenant("stranger").await);
@@ -132,7 +132,7 @@ async fn a_shared_provider_serves_whom_it_names() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn the_oldest_connection_has_the_workspace_and_the_next_takes_over() {
     let world = world();
     let ((_, one), (_, other)) = (world.tenant("first").await, world.tenant("second").await);
@@ -158,7 +158,7 @@ async fn the_oldest_connection_has_the_workspace_and_the_next_takes_over() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn outside_of_a_tenant_nothing_is_compiled() {
     let world = world();
     let agents = world.api::<Agent>("default");

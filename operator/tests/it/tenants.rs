@@ -18,7 +18,7 @@ fn version(object: &impl Resource) -> u64 {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_tenant_gets_its_walls_first_and_logins_that_work() {
     let world = world();
     let (_, slug) = world.tenant("walls").await;
@@ -45,7 +45,7 @@ async fn a_tenant_gets_its_walls_first_and_logins_that_work() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_namespace_that_somebody_else_made_is_not_touched() {
     let world = world();
     let slug = konstruct_testkit::unique_slug("foreign");
@@ -68,7 +68,7 @@ async fn a_namespace_that_somebody_else_made_is_not_touched() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn of_two_tenants_with_one_slug_the_older_has_it_and_the_next_takes_over() {
     let world = world();
     let (_, slug) = world.tenant("twins").await;
@@ -83,7 +83,7 @@ async fn of_two_tenants_with_one_slug_the_older_has_it_and_the_next_takes_over()
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn a_changed_quota_is_in_force_and_an_impossible_one_is_refused() {
     let world = world();
     let (_, slug) = world.tenant("quota").await;
@@ -103,7 +103,7 @@ async fn a_changed_quota_is_in_force_and_an_impossible_one_is_refused() {
 }
 
 #[tokio::test]
-#[ignore = "needs a control plane"]
+#[ignore = "needs a control plane: make test-operator"]
 async fn passwords_survive_and_a_broken_secret_is_made_anew_with_a_restart() {
     let world = world();
     let (_, slug) = world.tenant("secret").await;

@@ -28,7 +28,9 @@ async fn publishing_the_same_again_writes_nothing_and_a_change_takes_force() {
         Some(second.revision.clone())
     );
 
+    assert_eq!(operator.named(acme.id).await.unwrap(), [(Kind::Agent, "ada".to_owned())]);
     assert!(operator.withdraw(acme.id, Kind::Agent, "ada").await.unwrap());
+    assert!(operator.named(acme.id).await.unwrap().is_empty());
     assert!(acme.runtime.heads::<Value>(Kind::Agent).await.unwrap().is_empty());
     acme.runtime.record_loaded(Kind::Agent, "ada", &second.revision).await.unwrap();
     assert_eq!(operator.standing(acme.id, Kind::Agent, "ada").await.unwrap().loaded, None);
@@ -86,7 +88,7 @@ async fn an_account_has_one_owner_in_the_installation() {
     assert_eq!(claim(acme, "one").await.unwrap(), AccountClaim::Held);
     assert_eq!(claim(acme, "two").await.unwrap(), AccountClaim::HeldByAnother);
     assert_eq!(claim(globex, "one").await.unwrap(), AccountClaim::HeldByAnother);
-    operator.release_channel_account(acme, "one").await.unwrap();
+    operator.withdraw(acme, Kind::ChannelConnection, "one").await.unwrap();
     assert_eq!(claim(globex, "one").await.unwrap(), AccountClaim::Held);
 }
 

@@ -86,6 +86,10 @@ fn masked(kind: Kind, object: &DynamicObject, slug: &str) -> Value {
         value["truthful"] = truthful(object).into();
     }
     mask(&mut value, slug);
+    // Conditions are a map by type: whose share was written first is chance.
+    if let Some(conditions) = value.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+        conditions.sort_by_key(|condition| condition["type"].to_string());
+    }
     value
 }
 
