@@ -6,7 +6,7 @@ use konstruct_queue::Signal;
 use konstruct_store::{Claim, Completed, Error as StoreError};
 
 use crate::backoff::Backoff;
-use crate::turn::{Draft, Next, pause, release};
+use crate::turn::{Draft, Next, again};
 use crate::worker::Worker;
 use crate::{metrics, window};
 
@@ -38,8 +38,7 @@ pub(crate) async fn commit(worker: &Worker, claim: &Claim, draft: Draft) -> Next
             }
             error => {
                 tracing::error!(conversation = %claim.conversation, %error, "a turn was not committed");
-                metrics::TURNS.inc(["retried"]);
-                return release(worker, claim, pause(worker, claim.attempt)).await;
+                return again(worker, claim, error.is_unavailable()).await;
             }
         }
     }

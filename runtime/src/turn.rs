@@ -60,7 +60,7 @@ pub(crate) enum Failed {
 pub(crate) async fn run(worker: Arc<Worker>, claim: Claim) -> Next {
     if claim.messages.is_empty() {
         // Somebody else answered them between the look and the lease.
-        return release(&worker, &claim, Duration::ZERO).await;
+        return release(&worker, &claim).await;
     }
     konstruct_faults::point("turn.claimed");
     metrics::observe_wait(&claim);
@@ -187,8 +187,7 @@ async fn retry_or_park(worker: &Worker, claim: &Claim, started: Instant, failed:
     let outage = matches!(failed, Failed::Store(error) if error.is_unavailable());
     tracing::warn!(conversation = %claim.conversation, agent = %claim.agent, attempt, error = %failed, "a turn failed");
     if attempt < ATTEMPTS || outage {
-        metrics::TURNS.inc(["retried"]);
-        return release(worker, claim, pause(worker, attempt)).await;
+        return again(worker, claim, outage).await;
     }
     let parked = TurnOutcome::Parked { reason: failed.to_string() };
     let employee = worker.agents.find(&claim.agent);
@@ -198,14 +197,28 @@ async fn retry_or_park(worker: &Worker, claim: &Claim, started: Instant, failed:
     settle::commit(worker, claim, draft).await
 }
 
-/// Three times as long after each attempt.
-pub(crate) fn pause(worker: &Worker, attempt: u32) -> Duration {
-    jittered(worker.timing.retry * 3_u32.pow(attempt.clamp(1, ATTEMPTS) - 1))
+/// Tries again after a failure. An outage, however long, sets no message aside, so a try that it ended does not count.
+pub(crate) async fn again(worker: &Worker, claim: &Claim, outage: bool) -> Next {
+    metrics::TURNS.inc(["retried"]);
+    // Three times as long after each attempt.
+    let delay = jittered(worker.timing.retry * 3_u32.pow(claim.attempt.clamp(1, ATTEMPTS) - 1));
+    let given_back = if outage {
+        worker.store.give_back(claim, delay).await
+    } else {
+        worker.store.retry_later(claim, delay).await
+    };
+    after(worker, claim, delay, given_back)
 }
 
-/// Gives the lease back. Where that fails it runs out by itself.
-pub(crate) async fn release(worker: &Worker, claim: &Claim, delay: Duration) -> Next {
-    match worker.health.seen(worker.store.retry_later(claim, delay).await) {
+/// Gives the lease back at once, without an answer and without a failure.
+async fn release(worker: &Worker, claim: &Claim) -> Next {
+    let given_back = worker.store.give_back(claim, Duration::ZERO).await;
+    after(worker, claim, Duration::ZERO, given_back)
+}
+
+/// A lease that could not be given back runs out by itself.
+fn after(worker: &Worker, claim: &Claim, delay: Duration, given_back: Result<(), StoreError>) -> Next {
+    match worker.health.seen(given_back) {
         Ok(()) if delay.is_zero() => Next::Now,
         Ok(()) => Next::After(delay),
         Err(StoreError::LeaseLost) => Next::Now,
@@ -219,7 +232,7 @@ pub(crate) async fn release(worker: &Worker, claim: &Claim, delay: Duration) -> 
 /// At shutdown: whoever runs next goes on at once.
 async fn hand_over(worker: &Worker, claim: &Claim) -> Next {
     metrics::TURNS.inc(["released"]);
-    let next = release(worker, claim, Duration::ZERO).await;
+    let next = release(worker, claim).await;
     worker.bus.publish(Signal::Inbox(worker.tenant)).await;
     next
 }

@@ -206,13 +206,24 @@ impl TenantStore {
 
     /// Gives the lease back without an answer. The messages stay pending and are claimed again after `delay`.
     pub async fn retry_later(&self, claim: &Claim, delay: Duration) -> Result<()> {
+        self.end_try(claim, delay, true).await
+    }
+
+    /// The same after a try that says nothing about the messages, because of an outage or a shutdown: it does not count.
+    pub async fn give_back(&self, claim: &Claim, delay: Duration) -> Result<()> {
+        self.end_try(claim, delay, false).await
+    }
+
+    async fn end_try(&self, claim: &Claim, delay: Duration, counts: bool) -> Result<()> {
         let released = sqlx::query!(
             "update konstruct.conversation
-             set lease_owner = null, lease_until = null, retry_at = now() + make_interval(secs => $3)
+             set lease_owner = null, lease_until = null, retry_at = now() + make_interval(secs => $3),
+                 attempt = attempt - case when $4 then 0 else 1 end
              where conversation_id = $1 and fence = $2 and lease_owner is not null",
             claim.conversation.as_uuid(),
             claim.fence,
-            delay.as_secs_f64()
+            delay.as_secs_f64(),
+            counts
         )
         .execute(self.pool())
         .await?;

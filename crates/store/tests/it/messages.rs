@@ -248,6 +248,9 @@ async fn a_retried_conversation_waits_and_a_parked_message_does_not_come_back() 
     sqlx::raw_sql("update konstruct.conversation set retry_at = now()").execute(&mut admin).await.unwrap();
     let claim = runtime.claim("worker", LEASE).await.unwrap().unwrap();
     assert_eq!(claim.attempt, 2);
+    runtime.give_back(&claim, Duration::ZERO).await.unwrap();
+    let claim = runtime.claim("worker", LEASE).await.unwrap().unwrap();
+    assert_eq!(claim.attempt, 2, "a try that was given back has counted");
     let parked =
         Turn { outcome: TurnOutcome::Parked { reason: "TooManyFailures".to_owned() }, ..answer("sorry") };
     runtime.complete(&claim, &parked).await.unwrap();
