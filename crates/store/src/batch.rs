@@ -1,9 +1,11 @@
-//! Group commit: what comes in while a commit is under way is committed together by the next one. Nobody waits for
-//! company: with nothing under way a single item is committed at once.
+//! Group commit: what comes in while a commit is under way is committed together by the next one. With nothing under way a
+//! single item is committed at once. Under load the next commit waits a moment for those whom the last one has just
+//! answered: otherwise they and the others would take turns in commits of half the size, which cost as much each.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -12,6 +14,10 @@ use crate::{Error, Result};
 
 /// Most items of one commit. Its time is what those that come next wait for.
 const MOST: usize = 64;
+/// A commit of so many is load.
+const SEVERAL: usize = 4;
+/// How long those come who were answered just now.
+const MOMENT: Duration = Duration::from_millis(1);
 /// Items that wait. Whoever finds no room waits with the item in hand.
 const ROOM: usize = 1024;
 
@@ -22,19 +28,20 @@ pub(crate) type Commit<T, R> =
 
 pub(crate) struct Batcher<T, R> {
     commit: Arc<Commit<T, R>>,
+    moment: Duration,
     queue: OnceLock<mpsc::Sender<Waiting<T, R>>>,
 }
 
 impl<T: Send + Sync + 'static, R: Send + 'static> Batcher<T, R> {
     pub(crate) fn new(commit: Commit<T, R>) -> Self {
-        Self { commit: Arc::new(commit), queue: OnceLock::new() }
+        Self { commit: Arc::new(commit), moment: MOMENT, queue: OnceLock::new() }
     }
 
     /// Returns after the commit. Dropped before: the item may be committed or not.
     pub(crate) async fn submit(&self, item: T) -> Result<R> {
         let queue = self.queue.get_or_init(|| {
             let (queue, waiting) = mpsc::channel(ROOM);
-            tokio::spawn(run(waiting, Arc::clone(&self.commit)));
+            tokio::spawn(run(waiting, Arc::clone(&self.commit), self.moment));
             queue
         });
         let (answer, answered) = oneshot::channel();
@@ -51,10 +58,16 @@ fn stopped() -> Error {
 async fn run<T: Send + Sync + 'static, R>(
     mut waiting: mpsc::Receiver<Waiting<T, R>>,
     commit: Arc<Commit<T, R>>,
+    moment: Duration,
 ) {
+    let mut last = 0;
     while let Some(first) = waiting.recv().await {
-        // Those who are ready to send come along. Costs nothing when nobody is.
-        tokio::task::yield_now().await;
+        if last >= SEVERAL && waiting.len() < last {
+            tokio::time::sleep(moment).await;
+        } else {
+            // Those who are ready to send come along. Costs nothing when nobody is.
+            tokio::task::yield_now().await;
+        }
         let mut batch = vec![first];
         while batch.len() < MOST
             && let Ok(next) = waiting.try_recv()
@@ -62,6 +75,7 @@ async fn run<T: Send + Sync + 'static, R>(
             batch.push(next);
         }
         batch.retain(|(_, answer)| !answer.is_closed());
+        last = batch.len();
         if !batch.is_empty() {
             commit_all(batch, &commit).await;
         }
@@ -153,6 +167,26 @@ mod tests {
         assert_eq!(first.unwrap(), 2);
         assert_eq!(later.into_iter().map(Result::unwrap).sum::<i64>(), 130);
         assert_eq!(*sizes.lock().unwrap(), [1, 10]);
+    }
+
+    #[tokio::test]
+    async fn under_load_a_commit_waits_for_those_who_come_back() {
+        let (mut batcher, sizes, permits) = batcher();
+        // Long enough for a machine that gives this test no processor for a while.
+        batcher.moment = Duration::from_secs(1);
+        // One more than it takes, so that a commit too many is seen and not waited for.
+        permits.add_permits(3);
+        join_all((1..=10).map(|item| batcher.submit(item))).await;
+        let late = async {
+            // A commit that did not wait would have begun by then.
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            batcher.submit(12).await
+        };
+        let (first, late) = tokio::join!(batcher.submit(11), late);
+        assert_eq!((first.unwrap(), late.unwrap()), (22, 24));
+        assert_eq!(*sizes.lock().unwrap(), [10, 2]);
     }
 
     #[tokio::test]

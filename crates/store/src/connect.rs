@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use konstruct_domain::{AgentName, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, PgPool, PgTransaction};
+use sqlx::{AssertSqlSafe, Executor, PgPool, PgTransaction, SqlSafeStr};
 
 use crate::batch::Batcher;
 use crate::intake::{self, Accepted, Arrival};
@@ -83,11 +83,14 @@ impl Store {
     pub(crate) async fn begin(&self, tenant: TenantId) -> Result<PgTransaction<'static>> {
         // One round trip. A tenant's id is a UUID: nothing in it ends the quotes.
         let statement = format!("begin; select set_config('konstruct.tenant', '{tenant}', true)");
-        let pool = self.pool.clone();
-        // On a task of its own, because a caller may go away in the middle, as a visitor or a deadline does. sqlx 0.9 would
-        // hand the connection on with the transaction open, and what the next one writes outside of one, and answers
-        // for, would not be committed.
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(statement)).await });
+        // Who goes away while it waits for a connection must not be served: under load those who stay would wait behind them.
+        let connection = self.pool.acquire().await?;
+        // From here on a task of its own, because a caller may go away in the middle, as a visitor or a deadline does. sqlx
+        // 0.9 would hand the connection on with the transaction open, and what the next one writes outside of one, and
+        // answers for, would not be committed.
+        let begun = tokio::spawn(async move {
+            PgTransaction::begin(connection, Some(AssertSqlSafe(statement).into_sql_str())).await
+        });
         Ok(begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?)
     }
 
