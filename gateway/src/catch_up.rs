@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use konstruct_channels::{Adapter, History, Part, Place, Remembered, SendError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -72,7 +73,7 @@ async fn look(app: &Arc<App>, connection: &Arc<Connection>) -> Result<(), konstr
     let Some(since) = app.store.lease_missed(tenant, name, &app.owner, LEASE).await? else { return Ok(()) };
     let (app, connection) = (Arc::clone(app), Arc::clone(connection));
     tokio::spawn(async move {
-        let since = (since - MARGIN).max(now() - OLDEST);
+        let since = (since - MARGIN).max(Timestamp::now().as_second() - OLDEST);
         let work = Walk { app: &app, adapter: adapter.as_ref(), connection: &connection, since }.finish();
         match app.shutdown.run_until_cancelled(Box::pin(work)).await {
             None | Some(Ok(())) => {}
@@ -216,9 +217,4 @@ impl Walk<'_> {
         }
         Ok(())
     }
-}
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -24,6 +24,9 @@ const QUIET: Duration = Duration::from_mins(2);
 const FIRST: usize = 60;
 /// Who is asked to wait for longer looks again then.
 const PAUSE_MAX: Duration = Duration::from_secs(20);
+/// Conversations followed at a time. In others the answer shows when it is complete: a flood must not cost a look at Redis
+/// for each message.
+const MOST: usize = 500;
 
 type Key = (TenantId, ConversationId);
 
@@ -32,11 +35,14 @@ type Key = (TenantId, ConversationId);
 pub(crate) struct Followed(Arc<Mutex<HashMap<Key, watch::Sender<ReplyTarget>>>>);
 
 impl Followed {
-    /// None when somebody follows the conversation already.
+    /// None when somebody follows the conversation already, or too many are followed.
     fn add(&self, key: Key, target: ReplyTarget) -> Option<watch::Receiver<ReplyTarget>> {
         let mut followed = self.lock();
         if let Some(sender) = followed.get(&key).filter(|sender| sender.receiver_count() > 0) {
             sender.send_replace(target);
+            return None;
+        }
+        if followed.len() >= MOST {
             return None;
         }
         let (sender, receiver) = watch::channel(target);

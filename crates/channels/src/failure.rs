@@ -28,6 +28,16 @@ pub enum SendError {
     Unresolved { reason: String },
 }
 
+impl SendError {
+    /// Of a call that shows nobody anything: it delivered nothing, however it ended.
+    pub(crate) fn undelivered(self) -> Self {
+        match self {
+            Self::InDoubt { reason } => Self::Transient { reason },
+            error => error,
+        }
+    }
+}
+
 /// An unsuccessful try to send a reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use konstruct_domain::delivery::SentPart;
+use reqwest::multipart::Part;
 
-use crate::parts::{Doubt, doubtful};
+use crate::parts::{Doubt, doubtful, unknown_before};
 use crate::split::{split, split_after};
-use crate::{Failure, SendError};
+use crate::{Failure, Ledger, SendError};
 
 /// The part under which the ledger has the file; messages have lower numbers.
 pub(crate) const FILE_PART: u16 = 20_000;
@@ -65,6 +67,33 @@ impl Standing {
     }
 }
 
+/// Sends the file where it is the only message, unless an earlier try has. `None`: messages have to do.
+pub(crate) async fn send(
+    ledger: &dyn Ledger,
+    doubt: Doubt,
+    attempt: u32,
+    may_leave: &(dyn Fn() -> Result<(), SendError> + Sync),
+    sending: BoxFuture<'_, Result<String, Failure>>,
+) -> Result<Option<String>, Failure> {
+    let known = ledger.parts().await.map_err(unknown_before)?;
+    match Standing::of(&known, doubt)? {
+        Standing::Sent(message_id) => return Ok(Some(message_id)),
+        Standing::GivenUp => return Ok(None),
+        Standing::Open => may_leave()?,
+    }
+    match sending.await {
+        Ok(message_id) => Ok(Some(message_id)),
+        Err(failure) if gives_way(&failure.error, attempt) => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The whole answer as a part of a form.
+pub(crate) fn file(text: &str) -> Result<Part, SendError> {
+    let file = Part::text(text.to_owned()).file_name(NAME).mime_str(MEDIA_TYPE);
+    file.map_err(|error| SendError::Rejected { reason: format!("the file cannot be sent: {error}") })
+}
+
 /// Whether messages have to do after a failed try to send a file. Without a credential they will fail too, and say so.
 pub(crate) fn gives_way(error: &SendError, attempt: u32) -> bool {
     match error {
@@ -74,14 +103,6 @@ pub(crate) fn gives_way(error: &SendError, attempt: u32) -> bool {
         | SendError::AccountRestricted { .. }
         | SendError::InDoubt { .. }
         | SendError::Unresolved { .. } => false,
-    }
-}
-
-/// What nobody sees yet was not sent, however it ended.
-pub(crate) fn unseen(error: SendError) -> SendError {
-    match error {
-        SendError::InDoubt { reason } => SendError::Transient { reason },
-        error => error,
     }
 }
 

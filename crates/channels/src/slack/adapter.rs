@@ -11,7 +11,6 @@ use konstruct_domain::snapshot::{ChannelSnapshot, SecretField, SlackSnapshot};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::envelope::text;
 use super::history::Memory;
 use super::parse::Delivery;
 use super::socket::Sockets;
@@ -255,12 +254,7 @@ impl Adapter for Slack {
         Box::pin(async move {
             BUTTONS.fit(question)?;
             let (token, thread) = place(account, target)?;
-            let mut arguments = content::question(question);
-            arguments["channel"] = json!(thread.channel);
-            arguments["thread_ts"] = json!(thread.ts);
-            let answer = self.client.post("chat.postMessage", token, &arguments).await?;
-            let ts = text(&answer, "ts").map(str::to_owned);
-            ts.ok_or_else(|| SendError::InDoubt { reason: "the answer has no ts".to_owned() })
+            self.client.post_message(token, thread, content::question(question)).await
         })
     }
 

@@ -67,11 +67,9 @@ impl Client {
         token: &SecretString,
         arguments: &[(&str, &str)],
     ) -> Result<Value, SendError> {
-        let form = Url::parse_with_params("http://form/", arguments)
-            .map_err(|error| SendError::Rejected { reason: format!("the form is invalid: {error}") })?;
         let request = self.http.post(format!("{}/{method}", self.base_url));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        call(request.body(form.query().unwrap_or_default().to_owned()), token).await
+        call(request.body(form(arguments)), token).await
     }
 
     pub(super) async fn get(
@@ -86,6 +84,12 @@ impl Client {
             })?;
         call(self.http.get(url), token).await
     }
+}
+
+/// The body of a form.
+pub(super) fn form(arguments: &[(&str, &str)]) -> String {
+    let url = Url::parse_with_params("http://form/", arguments).ok();
+    url.and_then(|url| url.query().map(str::to_owned)).unwrap_or_default()
 }
 
 async fn call(request: RequestBuilder, token: &SecretString) -> Result<Value, SendError> {

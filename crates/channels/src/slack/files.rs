@@ -42,9 +42,8 @@ impl Client {
 
     async fn address_of(&self, token: &SecretString, id: &str) -> Result<String, SendError> {
         let answer = self.get("files.info", token, &[("file", id)]).await.map_err(|error| match error {
-            SendError::InDoubt { reason } => SendError::Transient { reason },
             SendError::Rejected { .. } => rejected("it is not there any more, or not for this app"),
-            error => error,
+            error => error.undelivered(),
         })?;
         let file = &answer["file"];
         let url = text(file, "url_private_download").or_else(|| text(file, "url_private"));

@@ -97,11 +97,10 @@ impl History for Memory<'_> {
 /// Reading has no outcome that could be in doubt. A scope may be missing for one sort of channel only.
 fn about_a_place(error: SendError) -> SendError {
     match error {
-        SendError::InDoubt { reason } => SendError::Transient { reason },
         SendError::CredentialsRejected { reason } if reason == "missing_scope" => {
             SendError::Rejected { reason }
         }
-        other => other,
+        other => other.undelivered(),
     }
 }
 

@@ -4,6 +4,7 @@ use konstruct_domain::message::ReplyTarget;
 use reqwest::Url;
 use serde_json::Value;
 
+use super::api;
 use super::envelope::text;
 use super::parse::is_id;
 use crate::{Action, Event, Malformed};
@@ -17,9 +18,7 @@ pub(super) fn is_one(body: &[u8]) -> bool {
 
 /// The form in which an address gets what came over a socket as JSON.
 pub(super) fn form(payload: &Value) -> String {
-    let Ok(mut url) = Url::parse("http://form/") else { return String::new() };
-    url.query_pairs_mut().append_pair(FIELD, &payload.to_string());
-    url.query().unwrap_or_default().to_owned()
+    api::form(&[(FIELD, &payload.to_string())])
 }
 
 /// One event for each button. The platform's other interactions are none that we offer.

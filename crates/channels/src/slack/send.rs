@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::api::Client;
 use super::envelope::text;
+use super::status::Thread;
 use super::{content, format};
 use crate::{Failure, SendError, long};
 
@@ -99,10 +100,20 @@ impl Client {
         parts: &[String],
         index: usize,
     ) -> Result<String, SendError> {
-        let mut arguments = content::part(reply.id, parts, index);
-        arguments["channel"] = json!(reply.channel);
-        arguments["thread_ts"] = json!(reply.thread_ts);
-        let answer = self.post("chat.postMessage", token, &arguments).await?;
+        let thread = Thread { channel: reply.channel, ts: reply.thread_ts };
+        self.post_message(token, thread, content::part(reply.id, parts, index)).await
+    }
+
+    /// Returns the `ts` of the message.
+    pub(super) async fn post_message(
+        &self,
+        token: &SecretString,
+        thread: Thread<'_>,
+        mut message: Value,
+    ) -> Result<String, SendError> {
+        message["channel"] = json!(thread.channel);
+        message["thread_ts"] = json!(thread.ts);
+        let answer = self.post("chat.postMessage", token, &message).await?;
         let ts = text(&answer, "ts");
         ts.map(str::to_owned).ok_or_else(|| SendError::InDoubt { reason: "the answer has no ts".to_owned() })
     }
@@ -131,9 +142,7 @@ impl Client {
             let page = match self.replies(token, reply, &cursor).await {
                 // The thread's first message was deleted, and the thread with it.
                 Err(SendError::Rejected { reason }) if reason == "thread_not_found" => return Ok(()),
-                // Reading changes nothing, so its own outcome is never in doubt.
-                Err(SendError::InDoubt { reason }) => return Err(SendError::Transient { reason }),
-                page => page?,
+                page => page.map_err(SendError::undelivered)?,
             };
             page["messages"].as_array().map_or(&[][..], Vec::as_slice).iter().for_each(&mut *visit);
             match text(&page["response_metadata"], "next_cursor") {

@@ -35,15 +35,15 @@ impl Client {
     ) -> Result<String, SendError> {
         let length = content.len().to_string();
         let arguments = [("filename", name), ("length", length.as_str())];
-        let answer =
-            self.form("files.getUploadURLExternal", token, &arguments).await.map_err(long::unseen)?;
+        let answer = self.form("files.getUploadURLExternal", token, &arguments).await;
+        let answer = answer.map_err(SendError::undelivered)?;
         let (Some(url), Some(id)) = (text(&answer, "upload_url"), text(&answer, "file_id")) else {
             return Err(rejected("Slack names no address for the file"));
         };
         if !files.has(url) {
             return Err(rejected("Slack names an address for the file that is none of its own"));
         }
-        self.put(url, content).await.map_err(long::unseen)?;
+        self.put(url, content).await.map_err(SendError::undelivered)?;
         Ok(id.to_owned())
     }
 

@@ -117,10 +117,8 @@ impl Telegram {
         token: &SecretString,
         arguments: &Value,
     ) -> Result<Value, SendError> {
-        match self.client.call(method, token, arguments).await.map_err(SendError::from) {
-            Err(SendError::InDoubt { reason }) => Err(SendError::Transient { reason }),
-            other => other,
-        }
+        let called = self.client.call(method, token, arguments).await.map_err(SendError::from);
+        called.map_err(SendError::undelivered)
     }
 
     async fn ask(&self, account: &Account<'_>, after: Option<i64>) -> Result<Polled, SendError> {

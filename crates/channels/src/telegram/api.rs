@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Form;
 use reqwest::{RequestBuilder, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -83,10 +83,7 @@ impl Client {
         arguments: &Value,
         document: &str,
     ) -> Result<Value, Refusal> {
-        let file = Part::text(document.to_owned()).file_name(long::NAME).mime_str(long::MEDIA_TYPE);
-        let file = file.map_err(|error| {
-            Refusal::Failed(SendError::Rejected { reason: format!("the file cannot be sent: {error}") })
-        })?;
+        let file = long::file(document).map_err(Refusal::Failed)?;
         // In a form everything is text, also what is an object elsewhere.
         let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let arguments = arguments.as_object().into_iter().flatten();

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::api::{Client, Refusal};
 use super::format::{self, Part};
-use crate::long::{self, FILE_PART, Standing};
+use crate::long::{self, FILE_PART};
 use crate::pace::{Pace, Rate};
-use crate::parts::{self, Doubt, unknown_before};
+use crate::parts::{self, Doubt};
 use crate::{Failure, Ledger, Reply, SendError};
 
 /// Over all chats of a bot: thirty a second.
@@ -51,19 +51,10 @@ impl Errand<'_> {
 
     /// None: messages have to do.
     async fn send_file(&self, ledger: &dyn Ledger) -> Result<Option<String>, Failure> {
-        let known = ledger.parts().await.map_err(unknown_before)?;
-        match Standing::of(&known, DOUBT)? {
-            Standing::Sent(message_id) => return Ok(Some(message_id)),
-            Standing::GivenUp => return Ok(None),
-            Standing::Open => self.may_leave()?,
-        }
         let caption = format::caption(self.reply.text);
-        let sending = Box::pin(self.post(&caption, Some(self.reply.text), true));
-        match parts::one(ledger, FILE_PART, sending).await {
-            Ok(message_id) => Ok(Some(message_id)),
-            Err(failure) if long::gives_way(&failure.error, self.reply.attempt) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        let posting = Box::pin(self.post(&caption, Some(self.reply.text), true));
+        let sending = Box::pin(parts::one(ledger, FILE_PART, posting));
+        long::send(ledger, DOUBT, self.reply.attempt, &|| self.may_leave(), sending).await
     }
 
     fn scope(&self) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::RETRY_AFTER;
-use reqwest::multipart::{Form, Part};
+use reqwest::multipart::Form;
 use reqwest::{RequestBuilder, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -38,10 +38,7 @@ impl Client {
 
     /// Lays a text down at Meta, for a message to name it. Nobody sees it before that.
     pub(super) async fn upload(&self, phone_number_id: &str, token: &SecretString, text: &str) -> Outcome {
-        let file = Part::text(text.to_owned()).file_name(long::NAME).mime_str(long::MEDIA_TYPE);
-        let file = file.map_err(|error| {
-            Meaning::Failed(SendError::Rejected { reason: format!("the file cannot be sent: {error}") })
-        })?;
+        let file = long::file(text).map_err(Meaning::Failed)?;
         let form = Form::new()
             .text("messaging_product", "whatsapp")
             .text("type", long::MEDIA_TYPE)

@@ -52,8 +52,7 @@ impl Client {
             self.get(&attachment.reference, token, &query).await.map_err(|meaning| match plain(meaning) {
                 // Whatever Meta's words for it: another's file, or none any more.
                 SendError::Rejected { .. } => NoFile::Failed(NoFile::Missing.error()),
-                SendError::InDoubt { reason } => SendError::Transient { reason }.into(),
-                error => error.into(),
+                error => error.undelivered().into(),
             })?;
         let announced = Announced::new(media["file_size"].as_u64(), max)?;
         let fetched = files.get(text(&media, "url").unwrap_or_default(), Some(token), max).await?;

@@ -15,9 +15,9 @@ use super::errors::Meaning;
 use super::person::Sender;
 use super::{format, status};
 use crate::json::text;
-use crate::long::{self, FILE_PART, Standing};
+use crate::long::{self, FILE_PART};
 use crate::pace::{Pace, Rate};
-use crate::parts::{self, Doubt, unknown_before};
+use crate::parts::{self, Doubt};
 use crate::{Failure, Ledger, Reply, SendError};
 
 /// Meta takes eighty messages a second from a business phone number.
@@ -74,32 +74,20 @@ impl Errand<'_> {
 
     /// None: messages have to do.
     async fn send_file(&self, ledger: &dyn Ledger, doubt: Doubt) -> Result<Option<String>, Failure> {
-        let known = ledger.parts().await.map_err(unknown_before)?;
-        match Standing::of(&known, doubt)? {
-            Standing::Sent(message_id) => return Ok(Some(message_id)),
-            Standing::GivenUp => return Ok(None),
-            Standing::Open => self.may_leave()?,
-        }
-        let sent = match self.lay_down().await {
-            Ok(media) => {
-                let caption = format::caption(self.reply.text);
-                let document = json!({ "id": media, "filename": long::NAME, "caption": caption });
-                let message = json!({ "type": "document", "document": document });
-                parts::one(ledger, FILE_PART, Box::pin(self.post(FILE_PART, message))).await
-            }
-            Err(error) => Err(error.into()),
-        };
-        match sent {
-            Ok(message_id) => Ok(Some(message_id)),
-            Err(failure) if long::gives_way(&failure.error, self.reply.attempt) => Ok(None),
-            Err(failure) => Err(failure),
-        }
+        let sending = Box::pin(async {
+            let media = self.lay_down().await?;
+            let caption = format::caption(self.reply.text);
+            let document = json!({ "id": media, "filename": long::NAME, "caption": caption });
+            let message = json!({ "type": "document", "document": document });
+            parts::one(ledger, FILE_PART, Box::pin(self.post(FILE_PART, message))).await
+        });
+        long::send(ledger, doubt, self.reply.attempt, &|| self.may_leave(), sending).await
     }
 
     /// Returns Meta's id of the whole answer as a file, which is good for 30 days.
     async fn lay_down(&self) -> Result<String, SendError> {
         let answer = self.client.upload(self.number_scope(), self.token, self.reply.text).await;
-        let answer = answer.map_err(|meaning| long::unseen(self.learn(meaning)))?;
+        let answer = answer.map_err(|meaning| self.learn(meaning).undelivered())?;
         let id = text(&answer, "id").map(str::to_owned);
         id.ok_or_else(|| SendError::Rejected { reason: "WhatsApp names no id of the file".to_owned() })
     }
