@@ -135,7 +135,7 @@ async fn verify(
     if wanted(Family::Tokens) {
         let declared = || Ok(settings.as_ref().map_err(Clone::clone)?.runtime.ai_gateway_url.clone());
         let ai_gateway = args.ai_gateway_url.clone().map_or_else(declared, Ok);
-        probes.extend(tokens::probes(config, client, subject, others.first().copied(), ai_gateway).await);
+        probes.extend(tokens::probes(config, client, subject, &others, ai_gateway).await);
     }
     if wanted(Family::Network) {
         let (credentials, settings) =

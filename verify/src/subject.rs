@@ -29,6 +29,11 @@ impl Subject {
         self.slug.namespace()
     }
 
+    /// It is being deleted, so what belongs to it goes away at any time.
+    pub(crate) const fn leaves(&self) -> bool {
+        self.tenant.metadata.deletion_timestamp.is_some()
+    }
+
     /// Who the tenant's runtime is at the API server.
     pub(crate) fn user(&self) -> String {
         format!("system:serviceaccount:{}:{RUNTIME}", self.namespace())
