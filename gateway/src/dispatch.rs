@@ -18,6 +18,13 @@ use crate::registry::Registry;
 /// What is due later than this is left to the sweep.
 const TIMER_MAX: Duration = Duration::from_mins(1);
 
+/// How much work of one kind is done at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Most {
+    pub of_a_tenant: usize,
+    pub of_all: usize,
+}
+
 /// Work of one kind.
 pub(crate) trait Work: Send + Sync + 'static {
     type Item: Send + Sync;
@@ -38,7 +45,7 @@ struct Inner<W> {
     work: W,
     registry: Arc<Registry>,
     lanes: Lanes,
-    /// At the same time, over all tenants. Who waits is served in the order of coming.
+    /// Over all tenants. Who waits is served in the order of coming.
     permits: Semaphore,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -53,12 +60,12 @@ impl<W> Clone for Dispatcher<W> {
 impl<W: Work> Dispatcher<W> {
     pub(crate) fn new(
         work: W,
-        at_one_time: usize,
+        most: Most,
         registry: Arc<Registry>,
         tasks: TaskTracker,
         shutdown: CancellationToken,
     ) -> Self {
-        let (lanes, permits) = (Lanes::default(), Semaphore::new(at_one_time));
+        let (lanes, permits) = (Lanes::new(most.of_a_tenant), Semaphore::new(most.of_all));
         Self(Arc::new(Inner { work, registry, lanes, permits, tasks, shutdown }))
     }
 

@@ -5,12 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use konstruct_domain::TenantId;
 
-/// Work of one kind at the same time for one tenant. Order within a conversation is the store's business.
-const LANES_MAX: usize = 4;
-
 /// Counts lanes and wake-ups, so that a wake-up that arrives while a lane finds nothing is not lost.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Lanes {
+    /// For one tenant. Order within a conversation is the store's business.
+    most: usize,
     tenants: Mutex<HashMap<TenantId, Lane>>,
 }
 
@@ -21,12 +20,16 @@ struct Lane {
 }
 
 impl Lanes {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, tenants: Mutex::default() }
+    }
+
     /// Counts a wake-up. `Some` when another lane should start, with the number of this wake-up.
     pub(crate) fn open(&self, tenant: TenantId) -> Option<u64> {
         let mut tenants = self.lock();
         let lane = tenants.entry(tenant).or_default();
         lane.wakes += 1;
-        if lane.open == LANES_MAX {
+        if lane.open == self.most {
             return None;
         }
         lane.open += 1;
@@ -58,12 +61,12 @@ mod tests {
 
     #[test]
     fn lanes_are_bounded_and_no_wake_up_is_lost() {
-        let lanes = Lanes::default();
+        let lanes = Lanes::new(4);
         let tenant = TenantId::from_slug(&"acme".parse().unwrap());
-        let opened: Vec<_> = (0..LANES_MAX + 2).map(|_| lanes.open(tenant)).collect();
+        let opened: Vec<_> = (0..6).map(|_| lanes.open(tenant)).collect();
         assert_eq!(opened, [Some(1), Some(2), Some(3), Some(4), None, None]);
         assert_eq!(lanes.close(tenant, 1), Some(6), "wake-ups came since");
-        for _ in 0..LANES_MAX {
+        for _ in 0..4 {
             assert_eq!(lanes.close(tenant, 6), None);
         }
         assert!(lanes.lock().is_empty());

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::credentials::Credentials;
 use crate::files::{Decoders, Fetcher, Files};
 use crate::manners::{Allowances, Told};
-use crate::outbox::{Outbox, SENDS_MAX, Sender};
+use crate::outbox::{InFlight, Outbox, SENDS_MAX, Sender};
 use crate::partials::Partials;
 use crate::registry::Registry;
 use crate::reloader::Reloader;
@@ -78,6 +78,7 @@ async fn serving(config: Config, shutdown: CancellationToken) -> Result<(), Erro
         credentials: credentials.clone(),
         owner: config.owner.clone(),
         tasks: tasks.clone(),
+        in_flight: InFlight::default(),
     };
     let outbox = Outbox::new(sender, SENDS_MAX, Arc::clone(&registry), tasks.clone(), shutdown.clone());
     let reloader = Reloader::new(

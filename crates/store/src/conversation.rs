@@ -80,18 +80,15 @@ impl TenantStore {
     /// that there are none; less than wanted does not mean that there are no more.
     pub async fn claim_many(&self, wanted: Wanted<'_>) -> Result<Vec<Claim>> {
         let mut connection = self.pool().acquire().await?;
-        let mut whole_pass = self.scan().is_at_start();
+        let mut whole_pass = self.scan().position().is_at_start();
         let mut rows = (2 * wanted.conversations).clamp(LOOK_LEAST, LOOK_MOST);
         loop {
-            let (cursor, base) = {
-                let scan = self.scan();
-                (scan.cursor(), scan.base())
-            };
-            let (seen, leased) =
-                self.look(&mut connection, wanted, cursor, i64::try_from(rows).unwrap_or(i64::MAX)).await?;
-            let ended = self.scan().advance(Instant::now(), seen);
+            let from = self.scan().position();
+            let most = i64::try_from(rows).unwrap_or(i64::MAX);
+            let (seen, leased) = self.look(&mut connection, wanted, from.cursor, most).await?;
+            let ended = self.scan().advance(Instant::now(), from, seen);
             if !leased.is_empty() {
-                return messages_of(&mut connection, leased, base, wanted.messages).await;
+                return messages_of(&mut connection, leased, from.base, wanted.messages).await;
             }
             if ended && std::mem::replace(&mut whole_pass, true) {
                 return Ok(Vec::new());

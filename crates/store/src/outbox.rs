@@ -46,25 +46,28 @@ pub struct OutboxItem {
 impl Store {
     /// Leases the oldest reply that is due and has no unsent reply before it in its conversation.
     pub async fn claim_outbox(&self, tenant: TenantId, owner: &str) -> Result<Option<OutboxItem>> {
-        Ok(self.claim_outbox_many(tenant, owner, 1).await?.pop())
+        self.claim_outbox_except(tenant, owner, &[]).await
     }
 
-    /// The same for several, each of another conversation. None means that nothing is due.
-    pub async fn claim_outbox_many(
+    /// The same, leaving out what goes over some connections.
+    pub async fn claim_outbox_except(
         &self,
         tenant: TenantId,
         owner: &str,
-        most: usize,
-    ) -> Result<Vec<OutboxItem>> {
-        let mut whole_pass = self.with_scan(tenant, |scan| scan.is_at_start());
+        except: &[ConnectionName],
+    ) -> Result<Option<OutboxItem>> {
+        let except: Vec<_> = except.iter().map(|name| name.as_str().to_owned()).collect();
+        let mut from = self.with_scan(tenant, |scan| scan.position());
+        let mut whole_pass = from.is_at_start();
         loop {
-            let cursor = self.with_scan(tenant, |scan| scan.cursor());
             let mut transaction = self.begin(tenant).await?;
-            let (seen, items) = look(&mut transaction, owner, cursor, most).await?;
+            let (seen, item) = look(&mut transaction, owner, from.cursor, &except).await?;
             transaction.commit().await?;
-            let ended = self.with_scan(tenant, |scan| scan.advance(Instant::now(), seen));
-            if !items.is_empty() || (ended && std::mem::replace(&mut whole_pass, true)) {
-                return Ok(items);
+            let (ended, next) =
+                self.with_scan(tenant, |scan| (scan.advance(Instant::now(), from, seen), scan.position()));
+            from = next;
+            if item.is_some() || (ended && std::mem::replace(&mut whole_pass, true)) {
+                return Ok(item);
             }
         }
     }
@@ -166,10 +169,10 @@ async fn look(
     connection: &mut PgConnection,
     owner: &str,
     cursor: i64,
-    most: usize,
-) -> Result<(Seen, Vec<OutboxItem>)> {
+    except: &[String],
+) -> Result<(Seen, Option<OutboxItem>)> {
     // Materialised: a join that ran the selection again would lease another reply, which nobody sends.
-    let rows = sqlx::query!(
+    let row = sqlx::query!(
         r#"with scanned as materialized (
              select p.tenant_id, p.reply_id, p.outbox_seq from konstruct.outbox p
              where p.state = 'pending' and p.outbox_seq > $3 order by p.outbox_seq limit $4
@@ -178,10 +181,11 @@ async fn look(
              from scanned s join konstruct.outbox p using (tenant_id, reply_id)
              where p.state = 'pending' and p.due_at <= now()
              and (p.lease_until is null or p.lease_until < now())
+             and p.connection <> all($5)
              and not exists (select from konstruct.outbox e
                              where e.tenant_id = p.tenant_id and e.conversation_id = p.conversation_id
                              and e.state = 'pending' and e.outbox_seq < p.outbox_seq)
-             order by p.outbox_seq limit $5 for update of p skip locked
+             order by p.outbox_seq limit 1 for update of p skip locked
          ), leased as (
              update konstruct.outbox o
              set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = o.fence + 1,
@@ -198,41 +202,33 @@ async fn look(
              l.body as "body?", l.attempt as "attempt?", l.waits as "waits?", l.fence as "fence?", l.in_doubt as "in_doubt?",
              l.streamed as "streamed?"
          from (select min(outbox_seq) as first, max(outbox_seq) as last, count(*) as rows from scanned) seen
-         left join leased l on true
-         order by l.outbox_seq"#,
+         left join leased l on true"#,
         owner,
         LEASE_SECONDS,
         cursor,
         LOOK,
-        i64::try_from(most).unwrap_or(i64::MAX)
+        except
     )
-    .fetch_all(connection)
+    .fetch_one(connection)
     .await?;
-    let seen = rows.first().map_or_else(Seen::default, |row| Seen {
-        first: row.first,
-        last: row.last,
-        full: row.rows == LOOK,
-    });
-    let mut items = Vec::with_capacity(rows.len());
-    for row in rows {
-        let (Some(reply), Some(conversation), Some(connection), Some(target), Some(text)) =
-            (row.reply_id, row.conversation_id, row.connection, row.reply_to, row.body)
-        else {
-            continue;
-        };
-        items.push(OutboxItem {
-            reply: ReplyId::new(reply),
-            conversation: ConversationId::new(conversation),
-            connection: ConnectionName::try_from(connection)
-                .map_err(|error| Error::Corrupt(format!("a connection's name {error}")))?,
-            target: serde_json::from_value(target)?,
-            text,
-            attempt: row.attempt.unwrap_or_default().unsigned_abs(),
-            waits: row.waits.unwrap_or_default().unsigned_abs(),
-            in_doubt: row.in_doubt.unwrap_or(true),
-            streamed: row.streamed.unwrap_or(true),
-            fence: row.fence.unwrap_or_default(),
-        });
-    }
-    Ok((seen, items))
+    let seen = Seen { first: row.first, last: row.last, full: row.rows == LOOK };
+    let (Some(reply), Some(conversation), Some(connection), Some(target), Some(text)) =
+        (row.reply_id, row.conversation_id, row.connection, row.reply_to, row.body)
+    else {
+        return Ok((seen, None));
+    };
+    let item = OutboxItem {
+        reply: ReplyId::new(reply),
+        conversation: ConversationId::new(conversation),
+        connection: ConnectionName::try_from(connection)
+            .map_err(|error| Error::Corrupt(format!("a connection's name {error}")))?,
+        target: serde_json::from_value(target)?,
+        text,
+        attempt: row.attempt.unwrap_or_default().unsigned_abs(),
+        waits: row.waits.unwrap_or_default().unsigned_abs(),
+        in_doubt: row.in_doubt.unwrap_or(true),
+        streamed: row.streamed.unwrap_or(true),
+        fence: row.fence.unwrap_or_default(),
+    };
+    Ok((seen, Some(item)))
 }

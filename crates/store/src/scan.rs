@@ -4,6 +4,9 @@
 //! see them. A look that began there each time would step over all of them, so it begins where the last one found the
 //! first row that waits. Numbers are given before they are committed: a lower one may appear later, which the margins
 //! here allow for.
+//!
+//! Several look at the same time. What a look has seen counts only when nobody has gone on since it began: taken for the
+//! beginning of the next pass, what it saw at the end of the last one would hide everything before it.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +28,24 @@ pub(crate) struct Scan {
     /// What an earlier pass, which ended then, would begin with. A later one confirms it.
     candidate: Option<(Instant, i64)>,
     everything_at: Instant,
+    /// How many looks have counted.
+    looks: u64,
+}
+
+/// From where a look is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Behind which number to look.
+    pub(crate) cursor: i64,
+    /// Behind which number everything lies that waits.
+    pub(crate) base: i64,
+    looks: u64,
+}
+
+impl Position {
+    pub(crate) const fn is_at_start(self) -> bool {
+        self.cursor == self.base
+    }
 }
 
 /// What one look has seen.
@@ -46,26 +67,21 @@ impl Scan {
             highest: 0,
             candidate: None,
             everything_at: now + EVERYTHING,
+            looks: 0,
         }
     }
 
-    /// Behind which number to look.
-    pub(crate) const fn cursor(&self) -> i64 {
-        self.cursor
+    pub(crate) const fn position(&self) -> Position {
+        Position { cursor: self.cursor, base: self.base, looks: self.looks }
     }
 
-    /// Behind which number everything lies that waits.
-    pub(crate) const fn base(&self) -> i64 {
-        self.base
-    }
-
-    pub(crate) const fn is_at_start(&self) -> bool {
-        self.cursor == self.base
-    }
-
-    /// Goes on behind what a look has seen. True at the end of the queue: the next look begins again.
-    pub(crate) fn advance(&mut self, now: Instant, seen: Seen) -> bool {
-        if self.is_at_start() {
+    /// Goes on behind what a look from `from` has seen. True at the end of the queue: the next look begins again.
+    pub(crate) fn advance(&mut self, now: Instant, from: Position, seen: Seen) -> bool {
+        if from != self.position() {
+            return !seen.full;
+        }
+        self.looks += 1;
+        if from.is_at_start() {
             self.lowest = seen.first;
         }
         self.highest = self.highest.max(seen.last.unwrap_or(0));
@@ -103,6 +119,11 @@ impl Scan {
 mod tests {
     use super::*;
 
+    /// A look while nobody else looks.
+    fn look(scan: &mut Scan, now: Instant, seen: Seen) -> bool {
+        scan.advance(now, scan.position(), seen)
+    }
+
     fn seen(first: i64, last: i64, full: bool) -> Seen {
         Seen { first: Some(first), last: Some(last), full }
     }
@@ -111,10 +132,10 @@ mod tests {
     fn a_pass_goes_on_to_the_end_and_begins_again() {
         let start = Instant::now();
         let mut scan = Scan::new(start);
-        assert!(!scan.advance(start, seen(3, 10, true)));
-        assert_eq!(scan.cursor(), 10);
-        assert!(scan.advance(start, seen(11, 12, false)));
-        assert_eq!((scan.cursor(), scan.is_at_start()), (0, true));
+        assert!(!look(&mut scan, start, seen(3, 10, true)));
+        assert_eq!(scan.position().cursor, 10);
+        assert!(look(&mut scan, start, seen(11, 12, false)));
+        assert_eq!((scan.position().cursor, scan.position().is_at_start()), (0, true));
     }
 
     #[test]
@@ -123,30 +144,44 @@ mod tests {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let mut scan = Scan::new(start);
         // Up to 100 everything is finished; 90 is not committed yet.
-        scan.advance(at(0), seen(101, 120, false));
-        scan.advance(at(1), seen(101, 120, false));
-        assert_eq!(scan.base(), 0, "not long enough ago");
+        look(&mut scan, at(0), seen(101, 120, false));
+        look(&mut scan, at(1), seen(101, 120, false));
+        assert_eq!(scan.base, 0, "not long enough ago");
         // It has appeared.
-        scan.advance(at(7), seen(90, 120, false));
-        scan.advance(at(8), seen(90, 120, false));
-        assert!(scan.base() < 90, "{scan:?}");
-        scan.advance(at(20), seen(121, 130, false));
-        scan.advance(at(30), seen(121, 130, false));
-        scan.advance(at(40), seen(121, 130, false));
-        scan.advance(at(50), seen(121, 130, false));
-        assert_eq!(scan.base(), 120);
-        scan.advance(at(61), Seen::default());
-        assert_eq!(scan.base(), 0, "now and then everything");
+        look(&mut scan, at(7), seen(90, 120, false));
+        look(&mut scan, at(8), seen(90, 120, false));
+        assert!(scan.base < 90, "{scan:?}");
+        look(&mut scan, at(20), seen(121, 130, false));
+        look(&mut scan, at(30), seen(121, 130, false));
+        look(&mut scan, at(40), seen(121, 130, false));
+        look(&mut scan, at(50), seen(121, 130, false));
+        assert_eq!(scan.base, 120);
+        look(&mut scan, at(61), Seen::default());
+        assert_eq!(scan.base, 0, "now and then everything");
     }
 
     #[test]
     fn an_empty_queue_begins_behind_what_was_there() {
         let start = Instant::now();
         let mut scan = Scan::new(start);
-        scan.advance(start, seen(1, 50, false));
+        look(&mut scan, start, seen(1, 50, false));
         for second in [6, 12, 18, 24] {
-            scan.advance(start + Duration::from_secs(second), Seen::default());
+            look(&mut scan, start + Duration::from_secs(second), Seen::default());
         }
-        assert_eq!(scan.base(), 50);
+        assert_eq!(scan.base, 50);
+    }
+
+    #[test]
+    fn the_end_seen_by_two_at_once_hides_nothing_before_it() {
+        let start = Instant::now();
+        let mut scan = Scan::new(start);
+        for second in 0..40 {
+            let now = start + Duration::from_secs(second);
+            assert!(!look(&mut scan, now, seen(1, 256, true)));
+            let (one, other) = (scan.position(), scan.position());
+            assert!(scan.advance(now, one, seen(257, 387, false)));
+            assert!(scan.advance(now, other, seen(257, 387, false)), "it has seen the end");
+            assert_eq!(scan.position().cursor, 0, "{scan:?}");
+        }
     }
 }

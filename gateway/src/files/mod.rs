@@ -19,13 +19,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::dispatch::{Dispatcher, Work};
+use crate::dispatch::{Dispatcher, Most, Work};
 use crate::registry::Registry;
 pub(crate) use decoders::Decoders;
 
 /// Files that are fetched at the same time, over all tenants: more than the lanes of one tenant whose platform hangs, and
 /// few enough that the largest files fit into memory.
-const FETCHES_MAX: usize = 8;
+const FETCHES_MAX: Most = Most { of_a_tenant: 4, of_all: 8 };
 
 pub(crate) struct Files {
     dispatcher: Dispatcher<Fetcher>,

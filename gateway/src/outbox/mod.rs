@@ -1,6 +1,7 @@
 //! Replies on their way out.
 
 mod deliver;
+mod in_flight;
 mod ledger;
 mod policy;
 
@@ -13,11 +14,13 @@ use konstruct_store::{Error, OutboxItem, Store};
 use tokio_util::task::TaskTracker;
 
 use crate::credentials::Credentials;
-use crate::dispatch::{Dispatcher, Work};
+use crate::dispatch::{Dispatcher, Most, Work};
 use crate::registry::Registry;
 
-/// Sends at the same time, over all tenants.
-pub(crate) const SENDS_MAX: usize = 64;
+pub(crate) use in_flight::InFlight;
+
+/// Sends at the same time.
+pub(crate) const SENDS_MAX: Most = Most { of_a_tenant: 8, of_all: 64 };
 
 pub(crate) type Outbox = Dispatcher<Sender>;
 
@@ -30,17 +33,19 @@ pub(crate) struct Sender {
     /// Names this process on the rows that it leases.
     pub owner: String,
     pub tasks: TaskTracker,
+    pub in_flight: InFlight,
 }
 
 impl Work for Sender {
     type Item = OutboxItem;
 
     async fn claim(&self, tenant: TenantId) -> Result<Option<OutboxItem>, Error> {
-        self.store.claim_outbox(tenant, &self.owner).await
+        self.store.claim_outbox_except(tenant, &self.owner, &self.in_flight.busy(tenant)).await
     }
 
     async fn handle(&self, tenant: TenantId, item: &OutboxItem) -> Option<Duration> {
         konstruct_faults::point("outbox.claimed");
+        let _counted = self.in_flight.begin(tenant, &item.connection);
         self.deliver(tenant, item).await
     }
 

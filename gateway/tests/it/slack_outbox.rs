@@ -7,7 +7,9 @@ use konstruct_domain::snapshot::{ChannelSnapshot, SecretField};
 use konstruct_queue::Signal;
 use konstruct_store::OutboxItem;
 use konstruct_testkit::slack::{App, Fault, Message};
+use reqwest::StatusCode;
 
+use crate::whatsapp;
 use crate::world::{SlackConnection, Tenant, World, eventually, turn};
 
 struct Scene {
@@ -292,6 +294,29 @@ async fn a_tenant_whose_platform_hangs_holds_up_nobody_else() {
     assert_eq!(scene.world.slack.wait_for_messages(1).await[0].team_id, "T2");
     // The hanging sends end after ten seconds.
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_platform_that_hangs_holds_up_no_other_channel_of_the_tenant() {
+    let scene = Scene::start().await;
+    let line = whatsapp::connect(&scene.world, &scene.tenant, "PN1", Some("secret"), false).await;
+    for number in 0..9 {
+        scene.ask(&format!("question {number}")).await;
+    }
+    scene.world.slack.inject("chat.postMessage", vec![Fault::Hang; 9]);
+    for _ in 0..9 {
+        scene.world.answer(&scene.tenant, "hangs").await;
+    }
+    eventually("some replies hang", async || scene.world.slack.calls("chat.postMessage") == 4).await;
+    scene.world.whatsapp.person_wrote(whatsapp::PERSON, 0);
+    let message = line.app.message(whatsapp::PERSON, whatsapp::PHONE, "hello");
+    assert_eq!(whatsapp::deliver(&scene.world, &line, &message).await, StatusCode::OK);
+    let started = Instant::now();
+    scene.world.answer(&scene.tenant, "quick").await;
+    assert_eq!(scene.world.whatsapp.wait_for_sent(1).await[0].text, "quick");
+    // The hanging sends end after ten seconds.
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    assert_eq!(scene.world.slack.calls("chat.postMessage"), 4, "lanes are left to others");
 }
 
 #[tokio::test]
