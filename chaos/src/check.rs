@@ -128,8 +128,8 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply], flagged: &BTreeSet<Token>)
 }
 
 impl Report {
-    pub(crate) fn lost_none(&self) -> bool {
-        self.lost.is_empty()
+    pub(crate) const fn lost(&self) -> &BTreeSet<Token> {
+        &self.lost
     }
 
     pub(crate) fn is_clean(&self) -> bool {

@@ -7,8 +7,8 @@ mod check;
 mod files;
 mod model;
 mod nemesis;
-mod outbox;
 mod people;
+mod queues;
 mod role;
 mod slack;
 mod telegram;
@@ -31,6 +31,9 @@ use rand::rngs::StdRng;
 use check::Report;
 use nemesis::Nemesis;
 use world::World;
+
+/// Most lost messages that are looked for.
+const LISTED: usize = 200;
 
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chaos", about = "Kills everything and counts what was lost")]
@@ -92,6 +95,9 @@ async fn run(args: &Args, seed: u64) -> Result<Report> {
     world.calm().await?;
     let report = people::read(&world, &written, Duration::from_secs(args.patience)).await?;
     reports.abort();
+    for (token, places) in queues::whereabouts(&world, report.lost()).await.iter().take(LISTED) {
+        println!("lost {token}: {places:?}");
+    }
     if !report.is_clean() {
         world.keep_logs();
     }

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::Args;
 use crate::check::{Place, Report, Sent, Token, check};
 use crate::files::{self, Kind};
-use crate::outbox;
+use crate::queues;
 use crate::slack::{self, Thread};
 use crate::telegram::{self, Chat};
 use crate::webchat::Visitor;
@@ -119,7 +119,8 @@ pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -
     loop {
         sleep(Duration::from_secs(1)).await;
         let report = read_now(world, written).await?;
-        let done = report.lost_none() && report.files.are_settled() && outbox::waiting(world).await? == 0;
+        let done =
+            report.lost().is_empty() && report.files.are_settled() && queues::waiting(world).await? == 0;
         if done || began.elapsed() > patience {
             // What is sent now was sent by a last doubtful try.
             sleep(Duration::from_secs(2)).await;
@@ -129,7 +130,7 @@ pub(crate) async fn read(world: &World, written: &Written, patience: Duration) -
 }
 
 async fn read_now(world: &World, written: &Written) -> Result<Report> {
-    let flagged = outbox::flagged(world).await;
+    let flagged = queues::flagged(world).await;
     let mut replies = slack::read(world)?;
     replies.extend(whatsapp::read(world)?);
     replies.extend(telegram::read(world)?);
