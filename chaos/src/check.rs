@@ -5,12 +5,33 @@ use std::fmt;
 use std::time::SystemTime;
 
 use crate::files::Files;
+use crate::world::TENANTS;
 
 /// Where something was said: a tenant's number and a conversation's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     pub(crate) tenant: usize,
     pub(crate) conversation: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Slack,
+    WebChat,
+    WhatsApp,
+    Telegram,
+}
+
+impl Place {
+    /// Tenants and channels take turns.
+    pub(crate) const fn channel(self) -> Channel {
+        match (self.conversation / TENANTS) % 4 {
+            0 => Channel::Slack,
+            1 => Channel::WebChat,
+            2 => Channel::WhatsApp,
+            _ => Channel::Telegram,
+        }
+    }
 }
 
 /// One message; its number counts within its conversation.
@@ -60,6 +81,7 @@ pub(crate) struct Reply {
 pub(crate) struct Report {
     attempted: usize,
     acknowledged: usize,
+    acknowledged_in_whatsapp: usize,
     replied: usize,
     /// Not acknowledged and yet replied to: the commit was faster than the kill.
     recovered: usize,
@@ -80,9 +102,11 @@ pub(crate) struct Report {
 pub(crate) fn check(sent: &[Sent], replies: &[Reply], flagged: &BTreeSet<Token>) -> Report {
     let acknowledged: BTreeMap<Token, Option<SystemTime>> =
         sent.iter().map(|sent| (sent.token, sent.acknowledged)).collect();
+    let with_2xx = || sent.iter().filter(|sent| sent.acknowledged.is_some());
     let mut report = Report {
         attempted: sent.len(),
-        acknowledged: sent.iter().filter(|sent| sent.acknowledged.is_some()).count(),
+        acknowledged: with_2xx().count(),
+        acknowledged_in_whatsapp: with_2xx().filter(|sent| in_whatsapp(&sent.token)).count(),
         ..Report::default()
     };
     let mut answered = BTreeSet::new();
@@ -127,6 +151,10 @@ pub(crate) fn check(sent: &[Sent], replies: &[Reply], flagged: &BTreeSet<Token>)
     report
 }
 
+fn in_whatsapp(token: &Token) -> bool {
+    token.place.channel() == Channel::WhatsApp
+}
+
 impl Report {
     pub(crate) const fn lost(&self) -> &BTreeSet<Token> {
         &self.lost
@@ -162,6 +190,8 @@ impl fmt::Display for Report {
             tokens.iter().take(10).try_for_each(|token| write!(f, " {token}"))?;
             writeln!(f)?;
         }
+        let doubtful = self.flagged.iter().filter(|token| in_whatsapp(token)).count();
+        writeln!(f, "of WhatsApp   flagged {doubtful} of {} acknowledged", self.acknowledged_in_whatsapp)?;
         writeln!(
             f,
             "unexpected    {} {:?}",

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::Args;
-use crate::check::{Place, Report, Sent, Token, check};
+use crate::check::{Channel, Place, Report, Sent, Token, check};
 use crate::files::{self, Kind};
 use crate::queues;
 use crate::slack::{self, Thread};
@@ -39,11 +39,11 @@ pub(crate) struct Written {
 impl Person {
     fn new(conversation: usize) -> Self {
         let place = Place { tenant: conversation % TENANTS, conversation };
-        match (conversation / TENANTS) % 4 {
-            0 => Self::Slack(Thread::new(place)),
-            1 => Self::WebChat(Visitor::new(place)),
-            2 => Self::WhatsApp(Contact::new(place)),
-            _ => Self::Telegram(Chat::new(place)),
+        match place.channel() {
+            Channel::Slack => Self::Slack(Thread::new(place)),
+            Channel::WebChat => Self::WebChat(Visitor::new(place)),
+            Channel::WhatsApp => Self::WhatsApp(Contact::new(place)),
+            Channel::Telegram => Self::Telegram(Chat::new(place)),
         }
     }
 
