@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 const CHANNEL_KEY: [u8; 32] = [1; 32];
 const PROVIDER_KEY: [u8; 32] = [2; 32];
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) database: TestDatabase,

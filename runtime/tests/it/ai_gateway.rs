@@ -140,8 +140,7 @@ impl AiGateway {
 
 async fn wait(counter: &watch::Sender<usize>, count: usize, what: &str) {
     let mut counter = counter.subscribe();
-    let reached =
-        tokio::time::timeout(Duration::from_secs(20), counter.wait_for(|seen| *seen >= count)).await;
+    let reached = tokio::time::timeout(Duration::from_mins(1), counter.wait_for(|seen| *seen >= count)).await;
     reached.unwrap_or_else(|_| panic!("waited in vain for {count} {what}")).unwrap();
 }
 

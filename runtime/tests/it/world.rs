@@ -281,7 +281,7 @@ pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>)
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), looking)
+    tokio::time::timeout(Duration::from_mins(1), looking)
         .await
         .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }

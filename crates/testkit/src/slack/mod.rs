@@ -6,6 +6,7 @@
 mod app;
 mod arguments;
 mod files;
+mod hanging;
 mod history;
 mod limits;
 mod methods;
@@ -179,6 +180,16 @@ impl SlackDouble {
     /// The next calls of a method fail, one fault each.
     pub fn inject(&self, method: &str, faults: impl IntoIterator<Item = Fault>) {
         self.state.lock().faults.inject(method, faults);
+    }
+
+    /// From now on a workspace's calls of a method are not answered.
+    pub fn hang(&self, team_id: &str, method: &str) {
+        self.state.lock().hanging.add(team_id, method);
+    }
+
+    /// How many calls have hung like that at the same time, at most.
+    pub fn most_hanging(&self) -> usize {
+        self.state.lock().hanging.most()
     }
 
     /// Whether more than one message a second in a channel is answered with 429, as at Slack.

@@ -62,10 +62,24 @@ async fn call(
     }
     let Some(mut arguments) = arguments(&query, &headers, &body) else { return refused("invalid_json") };
     let answer = match workspace(&state, &method, &headers, &mut arguments) {
+        Ok(workspace) if state.lock().hanging.concerns(&workspace.team_id, &method) => hang(&state).await,
         Ok(workspace) => methods::call(&state, &workspace, &method, &arguments),
         Err(error) => refused(error),
     };
     if fault == Some(Fault::AcceptThenDrop) { broken() } else { answer }
+}
+
+/// Counts until the caller hangs up.
+async fn hang(state: &State) -> Response {
+    struct Counted<'a>(&'a State);
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.lock().hanging.end();
+        }
+    }
+    state.lock().hanging.begin();
+    let _counted = Counted(state);
+    std::future::pending().await
 }
 
 fn workspace(

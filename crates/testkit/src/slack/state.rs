@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::arguments::Content;
 use super::files::SharedFile;
+use super::hanging::Hanging;
 use super::history::{Distributed, Said};
 use super::socket::Sockets;
 use super::stream::Phase;
@@ -147,6 +148,7 @@ pub(super) struct Inner {
     pub messages: Vec<Message>,
     pub calls: Vec<String>,
     pub faults: Faults<&'static str>,
+    pub hanging: Hanging,
     pub files: HashMap<String, SharedFile>,
     /// Those that are being laid down.
     pub pending: HashMap<String, Pending>,
