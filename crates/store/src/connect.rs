@@ -23,10 +23,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const TENANT_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 const TENANT_MAX_CONNECTIONS: u32 = 8;
 
-/// Planned once and by index: a plan that was made while a queue was empty must do when it is long.
+/// Planned once and by index: a plan that was made while a queue was empty must do when it is long. A bitmap scan would
+/// visit every version of a row, of which there are many while somebody holds an old snapshot.
 const PLANS: &str =
-    "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off;
-    set enable_mergejoin = off; set jit = off";
+    "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_bitmapscan = off;
+    set enable_hashjoin = off; set enable_mergejoin = off; set jit = off";
 
 pub(crate) fn options(url: &SecretString, application: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.expose_secret().parse().map_err(Error::Url)?;

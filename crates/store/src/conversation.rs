@@ -109,7 +109,8 @@ impl TenantStore {
         cursor: i64,
         most: i64,
     ) -> Result<(Seen, Vec<Claim>)> {
-        // Materialised: a join that ran the selection again would lease a second time, for nobody.
+        // Materialised: a join that ran the selection again would lease a second time, for nobody. `offset 0` keeps the
+        // order of those who wait, so that no more conversations are looked at than are wanted.
         let rows = sqlx::query!(
             r#"with dedicated as materialized (
                  select coalesce(array_agg(name), '{}') as names
@@ -118,11 +119,11 @@ impl TenantStore {
              ), scanned as materialized (
                  select i.tenant_id, i.conversation_id, i.inbox_id from konstruct.inbox i
                  where i.inbox_id > $4 order by i.inbox_id limit $5
-             ), waiting as materialized (
-                 select tenant_id, conversation_id, min(inbox_id) as inbox_id from scanned group by 1, 2
              ), next as materialized (
                  select c.tenant_id, c.conversation_id
-                 from waiting w join konstruct.conversation c using (tenant_id, conversation_id)
+                 from (select tenant_id, conversation_id, min(inbox_id) as inbox_id from scanned
+                       group by 1, 2 order by 3 offset 0) waiting
+                 join konstruct.conversation c using (tenant_id, conversation_id)
                  where c.retry_at <= now() and (c.lease_until is null or c.lease_until < now())
                  and (c.files_until is null or c.files_until <= now())
                  and case when $3::text is null then c.agent <> all((select names from dedicated)::text[])
@@ -134,7 +135,7 @@ impl TenantStore {
                      or (select i.received_at from konstruct.inbox i
                      where i.tenant_id = c.tenant_id and i.conversation_id = c.conversation_id
                      order by i.inbox_id limit 1) <= clock_timestamp() - make_interval(secs => $7 * $8::float8))
-                 order by w.inbox_id limit $6 for update of c skip locked
+                 order by waiting.inbox_id limit $6 for update of c skip locked
              ), leased as (
                  update konstruct.conversation c
                  set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
