@@ -120,7 +120,7 @@ async fn fresh_key(
     Ok(if taken == 0 { wanted.to_owned() } else { format!("{wanted}#{taken}") })
 }
 
-/// Replies that wait for a closed window to open are due.
+/// Replies that wait for a closed window to open are due, also those that are just being tried.
 async fn wake(
     transaction: &mut PgConnection,
     tenant: TenantId,
@@ -128,8 +128,8 @@ async fn wake(
     key: &str,
 ) -> Result<()> {
     sqlx::query!(
-        "update konstruct.outbox set due_at = now()
-         where conversation_id = $1 and state = 'pending' and lease_until is null
+        "update konstruct.outbox set due_at = clock_timestamp()
+         where conversation_id = $1 and state = 'pending'
          and exists (select from konstruct.contact
                      where connection = $2 and contact_key = $3 and window_until < now())",
         ConversationId::derive(tenant, connection, key).as_uuid(),

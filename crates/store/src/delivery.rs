@@ -140,7 +140,7 @@ impl Store {
             resolved = waited.rows_affected() > 0;
             if resolved {
                 sqlx::query!(
-                    "update konstruct.outbox set due_at = now()
+                    "update konstruct.outbox set due_at = clock_timestamp()
                      where reply_id = $1 and connection = $2 and state = 'pending'",
                     reply,
                     connection.as_str()

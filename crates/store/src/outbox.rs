@@ -95,7 +95,8 @@ impl Store {
     }
 
     /// Gives the reply back to be tried after a while. `waited` says that the platform asked for it, which uses up no try,
-    /// and `sent_unknown` that this try may have been delivered.
+    /// and `sent_unknown` that this try may have been delivered. What was made due during the try is due at once: the try
+    /// may not have seen why.
     pub async fn outbox_retry(
         &self,
         tenant: TenantId,
@@ -108,14 +109,17 @@ impl Store {
         let mut transaction = self.begin(tenant).await?;
         let updated = sqlx::query!(
             "update konstruct.outbox set lease_owner = null, lease_until = null, in_doubt = $5, last_error = $4,
-                 attempt = attempt - $6::integer, waits = waits + $6::integer, due_at = now() + make_interval(secs => $3)
+                 attempt = attempt - $6::integer, waits = waits + $6::integer,
+                 due_at = case when due_at > lease_until - make_interval(secs => $7) then due_at
+                     else now() + make_interval(secs => $3) end
              where reply_id = $1 and fence = $2 and state = 'pending' and lease_owner is not null",
             item.reply.as_uuid(),
             item.fence,
             after.as_secs_f64(),
             reason,
             sent_unknown,
-            i32::from(waited)
+            i32::from(waited),
+            LEASE_SECONDS
         )
         .execute(&mut *transaction)
         .await?;

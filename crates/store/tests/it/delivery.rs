@@ -1,11 +1,14 @@
 //! What platforms tell, in any order and any number of times.
 
+use std::time::Duration;
+
 use konstruct_domain::delivery::{Contact, DeliveryStatus, Progress, ReplyPart};
 use konstruct_domain::ids::ReplyId;
 use konstruct_store::Reported;
 use uuid::Uuid;
 
-use crate::world::World;
+use crate::messages::answer;
+use crate::world::{World, message, web_chat};
 
 fn status(progress: Progress, part: Option<ReplyPart>) -> DeliveryStatus {
     DeliveryStatus {
@@ -99,4 +102,23 @@ async fn two_first_messages_at_once_are_one_person() {
     let seen = person(Some("DE.1"), Some("49"));
     let keys = futures::future::join_all((0..8).map(|_| gateway.meet(acme, &web, &seen))).await;
     assert!(keys.into_iter().all(|key| key.unwrap() == "DE.1"));
+}
+
+#[tokio::test]
+async fn a_person_who_writes_while_a_reply_is_tried_in_vain_gets_it_at_once() {
+    let world = World::new().await;
+    let (acme, gateway, runtime) = (world.acme.id, &world.gateway, &world.acme.runtime);
+    let (web, hour) = (web_chat(), Duration::from_hours(1));
+    let window = |until| Contact { window_until: Some(until), ..person(None, Some("49")) };
+    gateway.meet(acme, &web.name, &window(1_000)).await.unwrap();
+    gateway.accept(acme, &web, &message("49", 1)).await.unwrap();
+    let claim = runtime.claim("worker", hour).await.unwrap().unwrap();
+    runtime.complete(&claim, &answer("sorry for the delay")).await.unwrap();
+
+    let tried = gateway.claim_outbox(acme, "gateway").await.unwrap().unwrap();
+    gateway.meet(acme, &web.name, &window(4_000_000_000)).await.unwrap();
+    gateway.outbox_retry(acme, &tried, hour, "outside the window", true, false).await.unwrap();
+    let again = gateway.claim_outbox(acme, "gateway").await.unwrap().expect("it is due");
+    gateway.outbox_retry(acme, &again, hour, "asked to wait", true, false).await.unwrap();
+    assert_eq!(gateway.claim_outbox(acme, "gateway").await.unwrap(), None, "nobody has written since");
 }
