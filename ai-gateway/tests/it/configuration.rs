@@ -71,7 +71,7 @@ async fn a_key_revoked_later_and_a_provider_gone_are_observed_and_so_is_their_re
 }
 
 #[tokio::test]
-async fn a_change_is_in_force_at_once() {
+async fn a_change_is_in_force_within_two_seconds() {
     let world = World::start().await;
     let tenant = one_provider(&world, scripted("Old."), "").await;
     assert!(text(&world.ask_ada(&tenant).await.1).starts_with("Old."));
@@ -81,7 +81,7 @@ async fn a_change_is_in_force_at_once() {
         text(&world.ask_ada(&tenant).await.1).starts_with("New.").then_some(())
     })
     .await;
-    assert!(started.elapsed() < Duration::from_secs(15), "not only at the next look for changes");
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

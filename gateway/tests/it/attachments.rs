@@ -1,6 +1,6 @@
 //! Files that people send through a platform, from the delivery to what a turn gets to see.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use konstruct_store::{Claim, FileState, MessageFile, Turn, Wanted};
@@ -75,7 +75,9 @@ async fn a_delivery_does_not_wait_for_its_file_and_a_turn_not_for_ever() {
     let tenant = world.tenant("acme").await;
     let line = connect_own(&world, &tenant, "PN1").await;
     world.whatsapp.inject("files", [CallFault::Hang]);
+    let started = Instant::now();
     send_whatsapp(&world, &line, "DE.1", "image", Media::new("PN1", "image/png", &png(10)), json!({})).await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     eventually("the file is asked for", async || world.whatsapp.calls("files") == 1).await;
     let claimed = tenant.runtime.claim("r", Duration::from_secs(30)).await.unwrap();
     assert_eq!(claimed, None, "the message waits for its file");

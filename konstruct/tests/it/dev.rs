@@ -65,7 +65,9 @@ async fn each_page_has_its_own_employee(dev: &Dev, http: &Client) {
 
 async fn an_edit_changes_the_next_reply(dev: &mut Dev, http: &Client) {
     dev.edit("20-acme.yaml", "displayName: Ada", "displayName: Grace");
+    let began = Instant::now();
     dev.said("in force: Agent ada of Acme Tools").await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let reply = ask(http, &dev.address("Acme support"), "Who are you?").await;
     assert!(reply.contains("Grace"), "{reply}");
 }

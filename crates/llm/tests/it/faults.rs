@@ -80,7 +80,7 @@ async fn a_dead_or_silent_host_is_noticed_in_time() {
         let started = Instant::now();
         assert_eq!(ask(&provider, &hello()).await.err(), Some(expected.clone()));
         assert_eq!(provider.probe(WAIT).await, Err(expected));
-        assert!(started.elapsed() < 2 * WAIT + Duration::from_secs(10));
+        assert!(started.elapsed() < 2 * WAIT + Duration::from_secs(1));
     }
 }
 
@@ -93,7 +93,7 @@ async fn an_endless_answer_is_cut_off_and_hanging_up_ends_it_there() {
         drop(stream);
         let started = Instant::now();
         while pair.double.open_streams() > 0 {
-            assert!(started.elapsed() < Duration::from_mins(1), "the provider still writes");
+            assert!(started.elapsed() < Duration::from_secs(5), "the provider still writes");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
