@@ -35,7 +35,7 @@
 //! }
 //! ```
 //!
-//! - [`tenant`]: `Dereferenced { id, namespace: Ownership::Vacant, older_with_slug, runtime: None, plan, surplus }`; `build::snapshot`.
+//! - [`tenant`]: `Dereferenced { id, namespace: Ownership::Vacant, slug_taken_by, runtime: None, plan, surplus }`; `build::snapshot`.
 //!   A Tenant's snapshot is published under its slug.
 //! - [`channel_connection`]: `Dereferenced { public_id: keyring.public_id(id, name)?, agent, business_function,
 //!   secrets, rival, over_limit, pause }`; the secrets are those of `secret_refs(spec)`; `build::{snapshot, secrets, webhook_path,

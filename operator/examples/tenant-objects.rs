@@ -38,7 +38,7 @@ fn objects(tenant: &Tenant, settings: &konstruct_controllers::Settings) -> Resul
         // Any id does: what is read of these objects does not depend on it.
         id: TenantId::PLATFORM,
         namespace: Ownership::Vacant,
-        older_with_slug: None,
+        slug_taken_by: None,
         runtime: None,
         plan: PlanLookup::NotNamed,
         surplus: Surplus::default(),

@@ -1,4 +1,6 @@
-//! What a Tenant meets in the cluster: a namespace of its name, and older Tenants with the same slug.
+//! What a Tenant meets in the cluster: a namespace of its name, and other Tenants with the same slug.
+
+use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{PlanSpec, Tenant};
@@ -9,7 +11,7 @@ use super::dedicated;
 use super::egress::Hosts;
 use crate::Error;
 use crate::context::Cluster;
-use crate::framework::ownership::{Ownership, ownership};
+use crate::framework::ownership::{Ownership, owner, ownership};
 use crate::framework::surplus::{age, surplus};
 use crate::framework::tenancy::tenant_ref;
 
@@ -19,8 +21,8 @@ pub struct Dereferenced {
     pub id: TenantId,
     /// Whose the namespace `kt-<slug>` is.
     pub namespace: Ownership,
-    /// The name of an older Tenant with the same slug.
-    pub older_with_slug: Option<String>,
+    /// The name of another Tenant that has the slug.
+    pub slug_taken_by: Option<String>,
     /// What the quota must leave room for; None where no pods run.
     pub runtime: Option<RuntimeNeeds>,
     pub plan: PlanLookup,
@@ -61,14 +63,14 @@ pub(super) async fn dereference(
 ) -> Result<Dereferenced, Error> {
     let id = tenant_id(tenant)?;
     let namespace = match tenant.spec.slug.parse::<Slug>() {
-        Ok(slug) => ownership(find_namespace(cluster, &slug).await?.as_ref(), id),
-        Err(_) => Ownership::Vacant,
+        Ok(slug) => find_namespace(cluster, &slug).await?,
+        Err(_) => None,
     };
     let runtime = &cluster.settings.runtime;
     Ok(Dereferenced {
         id,
-        namespace,
-        older_with_slug: older_with_slug(tenant, &cluster.caches.tenants.all()),
+        namespace: ownership(namespace.as_ref(), id),
+        slug_taken_by: slug_taken_by(tenant, namespace.as_ref(), &cluster.caches.tenants.all()),
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
         plan: plan(cluster, tenant),
         surplus: surplus_of(cluster, tenant),
@@ -117,10 +119,24 @@ pub(super) async fn find_namespace(cluster: &Cluster, slug: &Slug) -> Result<Opt
     api.get_opt(&name).await.map_err(|error| Error::read::<Namespace>(&name, error))
 }
 
-/// The oldest one has the slug.
-fn older_with_slug(tenant: &Tenant, all: &[std::sync::Arc<Tenant>]) -> Option<String> {
-    all.iter()
-        .filter(|other| other.spec.slug == tenant.spec.slug && age(&***other) < age(tenant))
-        .min_by(|one, other| age(&***one).cmp(&age(&***other)))
-        .map(|other| other.name_any())
+/// Whoever has the namespace has the slug; while nobody has it, the oldest. Two that were made in the same second are
+/// told apart by their UIDs, which must take nothing from the one that works already.
+pub(super) fn slug_taken_by(
+    tenant: &Tenant,
+    namespace: Option<&Namespace>,
+    all: &[Arc<Tenant>],
+) -> Option<String> {
+    let owner = namespace.and_then(owner);
+    let has_it = |tenant: &Tenant| owner.is_some() && tenant_id(tenant).ok() == owner;
+    if has_it(tenant) {
+        return None;
+    }
+    let rivals =
+        || all.iter().filter(|other| other.spec.slug == tenant.spec.slug && other.uid() != tenant.uid());
+    let older = || {
+        rivals()
+            .filter(|other| age(&***other) < age(tenant))
+            .min_by(|one, other| age(&***one).cmp(&age(&***other)))
+    };
+    rivals().find(|other| has_it(other)).or_else(older).map(|other| other.name_any())
 }

@@ -2,9 +2,10 @@
 #![allow(clippy::needless_pass_by_value, reason = "a fixture reads best as `agent(json!(…))`")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{Condition, ConditionType, Reason, Tenant, TenantStatus};
 use konstruct_domain::TenantId;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use super::apply::{Outcome, Step};
 use super::build::{self, Boundary, Credentials, Workload};
 use super::delete::Afterlife;
-use super::dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
+use super::dereference::{self, Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
 use super::egress::{Fault, Hosts, Resolved};
 use super::{boundary, status, validate};
 use crate::Error;
@@ -64,7 +65,7 @@ fn world() -> Dereferenced {
     Dereferenced {
         id: TenantId::new(UID.parse::<Uuid>().unwrap()),
         namespace: Ownership::Vacant,
-        older_with_slug: None,
+        slug_taken_by: None,
         runtime: Some(RuntimeNeeds { cpu: "500m".to_owned(), memory: "128Mi".to_owned() }),
         plan: plan(),
         surplus: Surplus::default(),
@@ -207,6 +208,37 @@ fn children_that_the_api_server_has_completed_are_up_to_date() {
     assert!(!compare::covers(&live, &deployment));
 }
 
+#[test]
+fn whose_namespace_stands_has_the_slug_else_the_oldest() {
+    let made = |name: &str, uid: u128, second: u8| -> Arc<Tenant> {
+        let metadata = json!({
+            "name": name, "uid": Uuid::from_u128(uid), "creationTimestamp": format!("2026-01-01T00:00:{second:02}Z"),
+        });
+        let spec = json!({"displayName": "A", "slug": "acme"});
+        Arc::new(serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap())
+    };
+    let of = |uid: u128| -> Namespace {
+        let annotations = json!({"konstruct.dev/tenant-uid": Uuid::from_u128(uid)});
+        serde_json::from_value(json!({"metadata": {"name": "kt-acme", "annotations": annotations}})).unwrap()
+    };
+    let all = [made("first", 9, 1), made("same-second", 3, 1), made("later", 1, 2)];
+    let taken = |tenant: &Arc<Tenant>, namespace: Option<&Namespace>| {
+        dereference::slug_taken_by(tenant, namespace, &all)
+    };
+    let [first, same, later] = &all;
+    assert_eq!(taken(first, None).as_deref(), Some("same-second"), "the UID decides");
+    assert_eq!(taken(same, None), None);
+    assert_eq!(taken(later, None).as_deref(), Some("same-second"));
+    let namespace = of(9);
+    assert_eq!(taken(first, Some(&namespace)), None, "it works already");
+    assert_eq!(taken(same, Some(&namespace)).as_deref(), Some("first"));
+    assert_eq!(taken(later, Some(&namespace)).as_deref(), Some("first"));
+    // Somebody else's: the oldest is told so.
+    assert_eq!(taken(same, Some(&of(77))), None);
+    let other = tenant(json!({"displayName": "B", "slug": "other"}));
+    assert_eq!(taken(&Arc::new(other), None), None);
+}
+
 fn reasons(tenant: &Tenant, found: &Dereferenced) -> Vec<(Reason, String)> {
     let problems = validate::validate(tenant, found).unwrap_err();
     problems.into_iter().map(|problem| (problem.reason, problem.field)).collect()
@@ -224,7 +256,7 @@ fn mistakes_and_conflicts_are_said_with_their_field() {
     let terminating = Dereferenced { namespace: Ownership::Terminating, ..world() };
     assert_eq!(reasons(&full(), &terminating), [(Reason::NamespaceTerminating, field.clone())]);
     let taken =
-        Dereferenced { older_with_slug: Some("first".to_owned()), namespace: Ownership::Foreign, ..world() };
+        Dereferenced { slug_taken_by: Some("first".to_owned()), namespace: Ownership::Foreign, ..world() };
     assert_eq!(reasons(&full(), &taken), [(Reason::SlugConflict, field)]);
 
     let quota = |cpu: &str, memory: &str| {

@@ -73,9 +73,9 @@ fn entitled(tenant: &Tenant, found: &Dereferenced) -> Result<Entitlement, Vec<Pr
 
 fn conflict(slug: &Slug, found: &Dereferenced) -> Option<Problem> {
     let namespace = slug.namespace();
-    let (reason, message) = match (&found.older_with_slug, found.namespace) {
-        (Some(older), _) => {
-            (Reason::SlugConflict, format!("the older Tenant {older:?} has this slug: choose another one"))
+    let (reason, message) = match (&found.slug_taken_by, found.namespace) {
+        (Some(other), _) => {
+            (Reason::SlugConflict, format!("Tenant {other:?} has this slug: choose another one"))
         }
         (None, Ownership::Foreign) => (
             Reason::NamespaceConflict,

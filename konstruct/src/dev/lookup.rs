@@ -24,12 +24,12 @@ pub(crate) fn of_tenant(tenant: &Tenant, objects: &Objects) -> tenant::Dereferen
     let same_slug = |other: &&Object<Tenant>| other.object.spec.slug == tenant.spec.slug;
     let oldest =
         all.iter().filter(same_slug).min_by_key(|other| other.object.metadata.creation_timestamp.clone());
-    let older = oldest.map(|oldest| oldest.object.name_any()).filter(|name| *name != tenant.name_any());
+    let taken_by = oldest.map(|oldest| oldest.object.name_any()).filter(|name| *name != tenant.name_any());
     let id = tenant.spec.slug.parse().map_or(TenantId::PLATFORM, |slug| TenantId::from_slug(&slug));
     tenant::Dereferenced {
         id,
         namespace: Ownership::Vacant,
-        older_with_slug: older,
+        slug_taken_by: taken_by,
         runtime: None,
         plan: plan(tenant, &objects.plans),
         // Said on the agents and connections themselves: dev shows no status.

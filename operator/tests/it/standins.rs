@@ -25,7 +25,8 @@ pub(crate) async fn kubelet(world: &World) {
         {"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"},
     ]}});
     loop {
-        for pod in pods.list(&ours).await.unwrap() {
+        // A request that failed is made again: this task's end would be the operators' too.
+        for pod in pods.list(&ours).await.into_iter().flatten() {
             if pod.status.as_ref().and_then(|status| status.phase.as_deref()) != Some("Running") {
                 let api = world.api::<Pod>(&pod.namespace().unwrap());
                 // It may be gone meanwhile.

@@ -69,7 +69,7 @@ async fn a_namespace_that_somebody_else_made_is_not_touched() {
 
 #[tokio::test]
 #[ignore = "needs a control plane: make test-operator"]
-async fn of_two_tenants_with_one_slug_the_older_has_it_and_the_next_takes_over() {
+async fn of_two_tenants_with_one_slug_the_first_has_it_and_the_next_takes_over() {
     let world = world();
     let (_, slug) = world.tenant("twins").await;
     let tenants = world.everywhere::<Tenant>();

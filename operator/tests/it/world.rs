@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
 
 use crate::{installation, standins};
 
@@ -85,7 +86,9 @@ fn begin() -> (Config, Arc<TestDatabase>) {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async move {
-            let _ = tracing_subscriber::fmt().with_test_writer().with_env_filter("info").try_init();
+            // Not captured: captured output is lost with the test that happened to come first.
+            let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+            let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter).try_init();
             let config = Config::infer().await.unwrap();
             let database = Arc::new(TestDatabase::create().await);
             let (world, own) = (World::connect(&config, &database), World::connect(&config, &database));

@@ -90,7 +90,7 @@ impl Scene<'_> {
         let found = Dereferenced {
             id: self.subject.id,
             namespace: Ownership::Ours,
-            older_with_slug: None,
+            slug_taken_by: None,
             runtime: None,
             plan: self.plan.clone().map_err(Obstacle::Missing)?,
             surplus: Surplus::default(),
