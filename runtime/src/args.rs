@@ -99,7 +99,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> Result<(), Error> {
         bus: Bus::connect(&redis_url).map_err(Error::OpenBus)?,
         readiness: readiness.clone(),
         ai_gateway_url: args.ai_gateway_url,
-        token: TokenSource::File(args.token_file),
+        token: TokenSource::file(args.token_file),
         // A restarted container has the same host name.
         owner: format!("{}/{}", args.owner, Uuid::new_v4().simple()),
         concurrency: args.concurrency,

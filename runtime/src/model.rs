@@ -93,7 +93,7 @@ impl ModelClient {
             self.note(outcome.as_ref().err());
             let Err(failure) = outcome else { return outcome };
             let worth_it = match failure {
-                // The token is read anew for each try: it may just have been replaced.
+                // The token is read anew: it may just have been replaced.
                 Unavailable::Unauthorized => !mem::replace(&mut refused_before, true),
                 _ => failure.may_pass_soon(),
             };
@@ -142,15 +142,20 @@ impl ModelClient {
     pub(crate) async fn probe(&self) {
         let Ok(request) = self.authorized().await else { return };
         let sent = request.json(&serde_json::json!({})).timeout(PROBE_TIMEOUT).send().await;
-        let well = sent.is_ok_and(|response| {
-            !response.status().is_server_error() && response.status() != StatusCode::UNAUTHORIZED
-        });
+        let Ok(status) = sent.map(|response| response.status()) else { return };
+        if status == StatusCode::UNAUTHORIZED {
+            self.token.refused();
+        }
+        let well = !status.is_server_error() && status != StatusCode::UNAUTHORIZED;
         if well && self.down.send_if_modified(|down| mem::replace(down, false)) {
             self.health.ai_gateway.ok();
         }
     }
 
     fn note(&self, failure: Option<&Unavailable>) {
+        if let Some(Unavailable::Unauthorized) = failure {
+            self.token.refused();
+        }
         let failure = failure.filter(|failure| failure.is_of_the_ai_gateway());
         match failure {
             Some(failure) => self.health.ai_gateway.failed(failure.advice()),

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::announcer::Announcer;
+use crate::connection::Connection;
 use crate::subscription::{self, Event};
 use crate::{Signal, Topics};
 
@@ -40,7 +41,7 @@ impl From<RedisError> for Error {
 #[derive(Clone)]
 pub struct Bus {
     client: Client,
-    manager: ConnectionManager,
+    connection: Connection,
     announcer: Announcer,
 }
 
@@ -54,15 +55,15 @@ impl Bus {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(100));
         let manager = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(Error::Url)?;
-        Ok(Self { client, manager, announcer: Announcer::default() })
+        Ok(Self { client, connection: Connection::new(manager), announcer: Announcer::default() })
     }
 
     pub(crate) fn announcer(&self) -> &Announcer {
         &self.announcer
     }
 
-    pub(crate) fn manager(&self) -> ConnectionManager {
-        self.manager.clone()
+    pub(crate) fn connection(&self) -> Connection {
+        self.connection.clone()
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -70,14 +71,14 @@ impl Bus {
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
-        redis::cmd("PING").query_async::<()>(&mut self.manager()).await?;
+        redis::cmd("PING").query_async::<()>(&mut self.connection()).await?;
         Ok(())
     }
 
     /// Best effort: false when Redis is down. Whoever must not miss it also looks for itself now and then.
     pub async fn publish(&self, signal: Signal) -> bool {
         let published: Result<(), RedisError> =
-            self.manager().publish(signal.channel(), signal.payload()).await;
+            self.connection().publish(signal.channel(), signal.payload()).await;
         if let Err(error) = &published {
             tracing::debug!(%error, ?signal, "a wake-up was not sent");
         }

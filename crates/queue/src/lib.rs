@@ -3,6 +3,7 @@
 
 mod announcer;
 mod bus;
+mod connection;
 pub mod limit;
 mod partial;
 pub mod probe;

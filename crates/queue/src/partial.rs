@@ -47,14 +47,14 @@ impl Bus {
     /// Somebody looks at the conversation now.
     pub async fn watch(&self, tenant: TenantId, conversation: ConversationId) {
         let key = watched(tenant, conversation);
-        let said: Result<(), _> = self.manager().set_ex(key, "", WATCHED_FOR.as_secs()).await;
+        let said: Result<(), _> = self.connection().set_ex(key, "", WATCHED_FOR.as_secs()).await;
         if let Err(error) = said {
             tracing::debug!(%error, "nobody gets to know that a conversation is looked at");
         }
     }
 
     pub async fn is_watched(&self, tenant: TenantId, conversation: ConversationId) -> bool {
-        let found: Result<Option<String>, _> = self.manager().get(watched(tenant, conversation)).await;
+        let found: Result<Option<String>, _> = self.connection().get(watched(tenant, conversation)).await;
         matches!(found, Ok(Some(_)))
     }
 
@@ -68,7 +68,7 @@ impl Bus {
         let payload = Payload { conversation, reply: Some(reply), text: text.to_owned() };
         let Ok(payload) = serde_json::to_string(&payload) else { return };
         let channel = format!("{}{TOPIC}", prefix(tenant));
-        let published: Result<(), _> = self.manager().publish(channel, payload).await;
+        let published: Result<(), _> = self.connection().publish(channel, payload).await;
         if let Err(error) = published {
             tracing::debug!(%error, "a part of a reply was not shown");
         }

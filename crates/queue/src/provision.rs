@@ -39,7 +39,7 @@ impl Bus {
         for rule in COMMANDS {
             command.arg(rule);
         }
-        command.query_async::<()>(&mut self.manager()).await?;
+        command.query_async::<()>(&mut self.connection()).await?;
         self.save_users().await;
         Ok(())
     }
@@ -48,7 +48,7 @@ impl Bus {
         redis::cmd("ACL")
             .arg("DELUSER")
             .arg(slug.cache_user())
-            .query_async::<()>(&mut self.manager())
+            .query_async::<()>(&mut self.connection())
             .await?;
         self.save_users().await;
         Ok(())
@@ -61,7 +61,7 @@ impl Bus {
     }
 
     async fn erase(&self, prefix: &str) -> Result<(), Error> {
-        let mut connection = self.manager();
+        let mut connection = self.connection();
         let mut cursor: u64 = 0;
         loop {
             let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
@@ -85,7 +85,7 @@ impl Bus {
     /// Works only where the server has an ACL file. Where it has none, the operator makes the users again after a
     /// restart of Redis.
     async fn save_users(&self) {
-        let saved: Result<(), _> = redis::cmd("ACL").arg("SAVE").query_async(&mut self.manager()).await;
+        let saved: Result<(), _> = redis::cmd("ACL").arg("SAVE").query_async(&mut self.connection()).await;
         if let Err(error) = saved {
             tracing::debug!(%error, "Redis keeps its users in memory only");
         }

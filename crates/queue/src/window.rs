@@ -30,7 +30,7 @@ impl Bus {
         conversation: ConversationId,
         last_seq: i64,
     ) -> Option<Vec<HistoryLine>> {
-        let stored: Option<String> = self.manager().get(key(tenant, conversation)).await.ok()?;
+        let stored: Option<String> = self.connection().get(key(tenant, conversation)).await.ok()?;
         let window: Window = serde_json::from_str(&stored?).ok()?;
         (window.last_seq == last_seq).then_some(window.lines)
     }
@@ -46,7 +46,7 @@ impl Bus {
             return;
         };
         let stored: Result<(), _> =
-            self.manager().set_ex(key(tenant, conversation), text, KEEP_SECONDS).await;
+            self.connection().set_ex(key(tenant, conversation), text, KEEP_SECONDS).await;
         if let Err(error) = stored {
             tracing::debug!(%error, "a window was not kept");
         }

@@ -145,7 +145,7 @@ impl World {
     }
 
     pub(crate) fn start_with_token_file(&self, path: &Path) -> Running {
-        run(Config { token: TokenSource::File(path.to_owned()), ..self.config() }, timing())
+        run(Config { token: TokenSource::file(path.to_owned()), ..self.config() }, timing())
     }
 
     /// A person writes.

@@ -154,7 +154,7 @@ impl Limiter {
             call.key(counter.key(tenant)).arg(counter.step(1));
         }
         let (refusing, wait, window): (usize, u64, String) =
-            call.invoke_async(&mut self.bus.manager()).await?;
+            call.invoke_async(&mut self.bus.connection()).await?;
         let (since, first_at) = window.split_once(' ').unwrap_or_default();
         Ok(match refusing.checked_sub(1).and_then(|index| counters.get(index)) {
             None => Decision::Allowed,

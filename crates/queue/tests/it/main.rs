@@ -1,6 +1,7 @@
 //! The bus against a real Redis.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot do its work ends here")]
 
+mod connection;
 mod limit;
 
 use std::time::Duration;
