@@ -77,23 +77,12 @@ impl Drop for Gathering {
 async fn send(mut manager: ConnectionManager, mut gathering: Gathering) {
     // Those who are ready to ask come along. Costs nothing when nobody is.
     tokio::task::yield_now().await;
-    let (commands, answers): (Vec<_>, Vec<_>) =
-        gathering.all().into_iter().filter(|(_, answer)| !answer.is_closed()).unzip();
-    if let [command] = commands.as_slice() {
-        let result = manager.req_packed_command(command).await;
-        answers.into_iter().for_each(|answer| drop(answer.send(result.clone())));
-        return;
-    }
-    let mut pipeline = Pipeline::with_capacity(commands.len());
-    pipeline.ignore_errors();
-    for command in commands {
-        pipeline.add_command(command);
-    }
-    let results: RedisResult<Vec<RedisResult<Value>>> = pipeline.query_async(&mut manager).await;
-    match results {
+    let waiting = gathering.all().into_iter().filter(|(_, answer)| !answer.is_closed());
+    let (commands, answers): (Vec<_>, Vec<_>) = waiting.unzip();
+    // Whoever asked may have gone away.
+    match run(&mut manager, commands).await {
         Ok(results) => {
             for (answer, result) in answers.into_iter().zip(results) {
-                // Whoever asked may have gone away.
                 let _ = answer.send(result);
             }
         }
@@ -103,6 +92,19 @@ async fn send(mut manager: ConnectionManager, mut gathering: Gathering) {
             }
         }
     }
+}
+
+/// An error of one command is its own; one of the connection is everybody's.
+async fn run(manager: &mut ConnectionManager, commands: Vec<Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
+    if let [command] = commands.as_slice() {
+        return Ok(vec![manager.req_packed_command(command).await]);
+    }
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    pipeline.ignore_errors();
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    pipeline.query_async(manager).await
 }
 
 /// The runtime that was to send it is shutting down.
