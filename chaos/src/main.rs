@@ -36,7 +36,8 @@ use world::World;
 const LISTED: usize = 200;
 
 #[derive(Clone, Debug, Parser)]
-#[command(name = "chaos", about = "Kills everything and counts what was lost")]
+// `make test-chaos CHAOS=…` adds to what it gives itself: the last word counts.
+#[command(name = "chaos", about = "Kills everything and counts what was lost", args_override_self = true)]
 pub(crate) struct Args {
     /// The executable under test, a debug build: only that has fault points.
     #[arg(long, default_value = "target/debug/konstruct")]
@@ -102,4 +103,16 @@ async fn run(args: &Args, seed: u64) -> Result<Report> {
         world.keep_logs();
     }
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_counts() {
+        let args = Args::try_parse_from(["chaos", "--kills", "500", "--messages", "10000", "--kills", "300"]);
+        let Ok(Args { kills, messages, .. }) = args else { panic!("{args:?}") };
+        assert_eq!((kills, messages), (300, 10_000));
+    }
 }
