@@ -53,7 +53,8 @@ reasons! {
         "Correct the field that the message names.";
     NotInTenantNamespace: "The object is in a namespace that belongs to no tenant.",
         "Create it in the namespace of a Tenant, kt- and its slug; shared LLMProviders belong into the operator's namespace.";
-    SlugConflict: "Another Tenant has the same slug: the one whose namespace stands, else the older one.", "Choose another slug for this Tenant.";
+    SlugConflict: "Another Tenant has the same slug: the one whose namespace stands, else the older one.",
+        "Choose another slug for this Tenant.";
     NamespaceConflict: "The tenant's namespace exists already and was not made for this Tenant. It was not touched.",
         "Choose another slug, or delete that namespace if nothing in it is needed.";
     NamespaceTerminating: "The tenant's namespace is still being deleted.",

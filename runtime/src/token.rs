@@ -70,7 +70,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_token_is_read_anew() {
-        let path = std::env::temp_dir().join(format!("konstruct-token-{}", std::process::id()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
         std::fs::write(&path, "one\n").unwrap();
         let source = TokenSource::file(path.clone());
         let token = async || source.read().await.map(|token| token.expose_secret().to_owned());

@@ -127,16 +127,14 @@ pub(super) fn slug_taken_by(
     all: &[Arc<Tenant>],
 ) -> Option<String> {
     let owner = namespace.and_then(owner);
-    let has_it = |tenant: &Tenant| owner.is_some() && tenant_id(tenant).ok() == owner;
-    if has_it(tenant) {
-        return None;
-    }
-    let rivals =
-        || all.iter().filter(|other| other.spec.slug == tenant.spec.slug && other.uid() != tenant.uid());
-    let older = || {
-        rivals()
-            .filter(|other| age(&***other) < age(tenant))
-            .min_by(|one, other| age(&***one).cmp(&age(&***other)))
-    };
-    rivals().find(|other| has_it(other)).or_else(older).map(|other| other.name_any())
+    all.iter()
+        .filter(|other| other.spec.slug == tenant.spec.slug && rank(other, owner) < rank(tenant, owner))
+        .min_by(|one, other| rank(one, owner).cmp(&rank(other, owner)))
+        .map(|other| other.name_any())
+}
+
+/// Smaller for those who go first to a slug whose namespace is `owner`'s.
+fn rank(tenant: &Tenant, owner: Option<TenantId>) -> impl Ord + '_ {
+    let has_it = owner.is_some() && tenant_id(tenant).ok() == owner;
+    (!has_it, age(tenant))
 }

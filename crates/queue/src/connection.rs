@@ -96,9 +96,6 @@ async fn send(mut manager: ConnectionManager, mut gathering: Gathering) {
 
 /// An error of one command is its own; one of the connection is everybody's.
 async fn run(manager: &mut ConnectionManager, commands: Vec<Cmd>) -> RedisResult<Vec<RedisResult<Value>>> {
-    if let [command] = commands.as_slice() {
-        return Ok(vec![manager.req_packed_command(command).await]);
-    }
     let mut pipeline = Pipeline::with_capacity(commands.len());
     pipeline.ignore_errors();
     for command in commands {
