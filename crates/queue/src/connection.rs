@@ -79,6 +79,9 @@ async fn send(mut manager: ConnectionManager, mut gathering: Gathering) {
     tokio::task::yield_now().await;
     let waiting = gathering.all().into_iter().filter(|(_, answer)| !answer.is_closed());
     let (commands, answers): (Vec<_>, Vec<_>) = waiting.unzip();
+    if answers.is_empty() {
+        return;
+    }
     // Whoever asked may have gone away.
     match run(&mut manager, commands).await {
         Ok(results) => {

@@ -1,5 +1,6 @@
 //! Commands that are sent together, against a real Redis.
 
+use futures::FutureExt;
 use futures::future::join_all;
 use konstruct_domain::message::{HistoryLine, Speaker};
 use konstruct_domain::{ConversationId, TenantId};
@@ -63,4 +64,24 @@ fn a_runtime_that_ends_takes_no_later_command_with_it() {
         bus.put_window(tenant, conversation, 1, &said(1)).await;
         assert_eq!(bus.window(tenant, conversation, 1).await, Some(said(1)));
     });
+}
+
+#[tokio::test]
+async fn who_goes_away_before_a_command_is_sent_takes_nobody_elses_answer() {
+    let bus = Bus::connect(&redis_url()).unwrap();
+    let tenant = TenantId::from_slug(&unique_slug("gone"));
+    let all = conversations(3);
+    for (number, conversation) in all.iter().enumerate() {
+        bus.put_window(tenant, *conversation, 1, &said(number)).await;
+    }
+    for _ in 0..3 {
+        assert!(bus.window(tenant, all[0], 1).now_or_never().is_none(), "it is not sent yet");
+        let answers = async {
+            for (number, conversation) in all.iter().enumerate() {
+                tokio::task::yield_now().await;
+                assert_eq!(bus.window(tenant, *conversation, 1).await, Some(said(number)));
+            }
+        };
+        tokio::time::timeout(SOON, answers).await.expect("answers in time");
+    }
 }
