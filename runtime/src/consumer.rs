@@ -5,8 +5,9 @@ mod wakeups;
 use std::sync::Arc;
 use std::time::Duration;
 
+use konstruct_domain::ConversationId;
 use konstruct_queue::{Event, Signal};
-use konstruct_store::{Error as StoreError, Wanted};
+use konstruct_store::{Claim, Error as StoreError, Wanted};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -24,7 +25,7 @@ pub(crate) struct Consumer {
     events: mpsc::Receiver<Event>,
     concurrency: usize,
     messages_per_turn: u32,
-    turns: JoinSet<Next>,
+    turns: JoinSet<(ConversationId, Next)>,
     /// What was asked for and not done yet.
     todo: Todo,
     /// Times at which something may have become due that nobody announces.
@@ -40,6 +41,15 @@ pub(crate) struct Consumer {
 struct Todo {
     reload: bool,
     claim: bool,
+    /// Conversations whose turns have ended since a look found nothing else: a message that came during a turn was
+    /// announced while its conversation was leased. They are all that there is to look at until somebody announces more.
+    freed: Vec<ConversationId>,
+}
+
+impl Todo {
+    const fn is_empty(&self) -> bool {
+        !self.reload && !self.claim && self.freed.is_empty()
+    }
 }
 
 impl Consumer {
@@ -83,7 +93,7 @@ impl Consumer {
         self.paused_until = None;
         if let Err(error) = self.catch_up(shutdown).await {
             self.pause(&error);
-        } else if self.turns.is_empty() && !self.todo.reload && !self.todo.claim {
+        } else if self.turns.is_empty() && self.todo.is_empty() {
             // The pool closes its connections now. Asking how PostgreSQL is would open one.
             self.worker.health.postgres.idle();
         }
@@ -95,17 +105,36 @@ impl Consumer {
             self.todo.reload = false;
             self.backoff.reset();
         }
-        while self.todo.claim && self.turns.len() < self.limit() && !shutdown.is_cancelled() {
-            let claimed = self.worker.store.claim_many(self.wanted()).await;
-            let claimed = self.worker.health.seen(claimed)?;
+        while (self.todo.claim || !self.todo.freed.is_empty())
+            && self.turns.len() < self.limit()
+            && !shutdown.is_cancelled()
+        {
+            let found = self.claim().await?;
             self.backoff.reset();
-            self.todo.claim = !claimed.is_empty();
-            for claim in claimed {
-                self.turns.spawn(turn::run(Arc::clone(&self.worker), claim));
+            for claim in found {
+                let (worker, conversation) = (Arc::clone(&self.worker), claim.conversation);
+                self.turns.spawn(async move { (conversation, turn::run(worker, claim).await) });
             }
             self.count();
         }
         Ok(())
+    }
+
+    /// Leases conversations: wherever there are some, and once a look has found nothing, only those whose turns end.
+    async fn claim(&mut self) -> Result<Vec<Claim>, StoreError> {
+        let freed = std::mem::take(&mut self.todo.freed);
+        // Until the answer is there, nothing is known to be done.
+        let everywhere = std::mem::replace(&mut self.todo.claim, true);
+        let store = &self.worker.store;
+        let claimed = if everywhere {
+            store.claim_many(self.wanted()).await
+        } else {
+            store.claim_of(&freed, self.wanted()).await
+        };
+        let claimed = self.worker.health.seen(claimed)?;
+        let places = self.wanted().conversations;
+        self.todo.claim = if everywhere { !claimed.is_empty() } else { freed.len() > places };
+        Ok(claimed)
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -198,13 +227,11 @@ impl Consumer {
         }
     }
 
-    fn ended(&mut self, turn: Result<Next, JoinError>) {
+    fn ended(&mut self, turn: Result<(ConversationId, Next), JoinError>) {
         self.count();
-        // A message that came during the turn was announced while its conversation was leased.
-        self.todo.claim = true;
         match turn {
-            Ok(Next::Now) => {}
-            Ok(Next::After(delay)) => self.wakeups.add(Instant::now() + delay),
+            Ok((conversation, Next::Now)) => self.todo.freed.push(conversation),
+            Ok((_, Next::After(delay))) => self.wakeups.add(Instant::now() + delay),
             Err(error) => {
                 tracing::error!(%error, "a turn ended by a defect; its conversation is free again after its lease");
                 self.wakeups.add(Instant::now() + self.worker.timing.lease);
@@ -228,7 +255,7 @@ impl Consumer {
     }
 }
 
-async fn drain(turns: &mut JoinSet<Next>) {
+async fn drain<T: 'static>(turns: &mut JoinSet<T>) {
     while turns.join_next().await.is_some() {}
 }
 

@@ -54,6 +54,14 @@ impl Claim {
     }
 }
 
+/// What one look goes over.
+enum Where<'a> {
+    /// So many messages behind a position.
+    Behind(i64, i64),
+    /// The first message of each of these conversations, behind which nothing waits.
+    In(&'a [ConversationId], i64),
+}
+
 /// What a worker asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -85,7 +93,7 @@ impl TenantStore {
         loop {
             let from = self.scan().position();
             let most = i64::try_from(rows).unwrap_or(i64::MAX);
-            let (seen, leased) = self.look(&mut connection, wanted, from.cursor, most).await?;
+            let (seen, leased) = self.look(&mut connection, wanted, Where::Behind(from.cursor, most)).await?;
             let ended = self.scan().advance(Instant::now(), from, seen);
             if !leased.is_empty() {
                 return messages_of(&mut connection, leased, from.base, wanted.messages).await;
@@ -97,18 +105,34 @@ impl TenantStore {
         }
     }
 
+    /// The same among some conversations only, whose turns have just ended: those who wait elsewhere are not looked at.
+    pub async fn claim_of(&self, conversations: &[ConversationId], wanted: Wanted<'_>) -> Result<Vec<Claim>> {
+        let mut connection = self.pool().acquire().await?;
+        let base = self.scan().position().base;
+        let (_, leased) = self.look(&mut connection, wanted, Where::In(conversations, base)).await?;
+        if leased.is_empty() {
+            return Ok(leased);
+        }
+        messages_of(&mut connection, leased, base, wanted.messages).await
+    }
+
     fn scan(&self) -> MutexGuard<'_, Scan> {
         self.inbox_scan().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One look at the queue, behind a position.
+    /// One look at the queue.
     async fn look(
         &self,
         connection: &mut PgConnection,
         wanted: Wanted<'_>,
-        cursor: i64,
-        most: i64,
+        place: Where<'_>,
     ) -> Result<(Seen, Vec<Claim>)> {
+        let (behind, most, conversations) = match place {
+            Where::Behind(cursor, most) => (cursor, most, None),
+            Where::In(conversations, base) => {
+                (base, 0, Some(conversations.iter().map(|id| id.as_uuid()).collect::<Vec<_>>()))
+            }
+        };
         // Materialised: a join that ran the selection again would lease a second time, for nobody. `offset 0` keeps the
         // order of those who wait, so that no more conversations are looked at than are wanted.
         let rows = sqlx::query!(
@@ -117,8 +141,13 @@ impl TenantStore {
                  from konstruct.snapshot_head join konstruct.snapshot s using (tenant_id, kind, name, revision)
                  where kind = 'Agent' and s.body @> '{"dedicated": true}'
              ), scanned as materialized (
-                 select i.tenant_id, i.conversation_id, i.inbox_id from konstruct.inbox i
-                 where i.inbox_id > $4 order by i.inbox_id limit $5
+                 (select i.tenant_id, i.conversation_id, i.inbox_id from konstruct.inbox i
+                  where i.inbox_id > $4 order by i.inbox_id limit $5)
+                 union all
+                 select i.tenant_id, i.conversation_id, i.inbox_id from unnest($9::uuid[]) as c (id)
+                 cross join lateral (
+                     select * from konstruct.inbox i where i.conversation_id = c.id and i.inbox_id > $4
+                     order by i.inbox_id limit 1) i
              ), next as materialized (
                  select c.tenant_id, c.conversation_id
                  from (select tenant_id, conversation_id, min(inbox_id) as inbox_id from scanned
@@ -155,11 +184,12 @@ impl TenantStore {
             wanted.owner,
             wanted.lease.as_secs_f64(),
             self.agent().map(AgentName::as_str),
-            cursor,
+            behind,
             most,
             i64::try_from(wanted.conversations).unwrap_or(i64::MAX),
             wanted.quiet.as_secs_f64(),
-            QUIET_TIMES
+            QUIET_TIMES,
+            conversations.as_deref()
         )
         .fetch_all(connection)
         .await?;

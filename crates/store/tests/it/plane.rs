@@ -134,6 +134,35 @@ async fn a_burst_is_answered_in_one_go_and_nobody_waits_for_ever() {
     assert_eq!(waiting, 1, "what is answered has left the inbox");
 }
 
+/// After a turn only its own conversation is looked at, however much waits elsewhere.
+#[tokio::test]
+async fn a_conversation_whose_turn_ended_is_leased_again_without_a_look_at_the_others() {
+    let world = World::new().await;
+    let (gateway, runtime) = (&world.gateway, &world.acme.runtime);
+    let waiting = [("one", 1), ("one", 2), ("other", 3)];
+    for (conversation, number) in waiting {
+        gateway.accept(world.acme.id, &web_chat(), &message(conversation, number)).await.unwrap();
+    }
+    let one_message = Wanted { messages: 1, ..wanted(1, Duration::ZERO) };
+    let first = runtime.claim_many(one_message).await.unwrap().remove(0);
+    let again = async |wanted| runtime.claim_of(&[first.conversation], wanted).await.unwrap();
+    assert!(again(one_message).await.is_empty(), "it is leased");
+    runtime.complete(&first, &answer("one")).await.unwrap();
+
+    let rested = Wanted { quiet: Duration::from_mins(1), ..one_message };
+    assert!(again(rested).await.is_empty(), "it has not rested");
+    let theirs = world.globex.runtime.claim_of(&[first.conversation], one_message).await.unwrap();
+    assert!(theirs.is_empty(), "another tenant's");
+    let second = again(one_message).await.remove(0);
+    assert_eq!((second.conversation, second.fence), (first.conversation, first.fence + 1));
+    assert_eq!(second.messages.len(), 1);
+    assert_ne!(second.messages, first.messages);
+    runtime.complete(&second, &answer("two")).await.unwrap();
+
+    assert!(again(one_message).await.is_empty(), "the other conversation is not its business");
+    assert_eq!(runtime.claim_many(one_message).await.unwrap().len(), 1, "it waits as before");
+}
+
 #[tokio::test]
 async fn a_dead_letter_is_listed_sent_again_or_dropped_and_that_is_recorded() {
     let world = World::new().await;
