@@ -13,6 +13,8 @@ use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::backoff::Backoff;
 use super::cache::{Cache, namespace_of};
@@ -83,7 +85,17 @@ pub async fn run<R: Reconciler>(
     let [failed, waiting] = [FAILED, WAITING].map(|(first, longest)| Backoff::new(first, longest));
     let observer = Arc::new(Observer { reconciler, events, metrics, failed, waiting });
     let reconcile = |object, observer: Arc<Observer<R>>| {
-        async move { Ok::<_, Infallible>(observer.pass(object).await) }.boxed()
+        // A task of its own, since the scheduler polls all passes whenever one of them gets on. It ends with the scheduler.
+        let pass = AbortOnDropHandle::new(tokio::spawn(async move { observer.pass(object).await }));
+        async move {
+            match pass.await.map_err(JoinError::try_into_panic) {
+                Ok(action) => Ok::<_, Infallible>(action),
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                // The process ends.
+                Err(Err(_cancelled)) => std::future::pending().await,
+            }
+        }
+        .boxed()
     };
     let config = Config::default().concurrency(concurrency);
     let passes = applier(
