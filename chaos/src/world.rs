@@ -1,13 +1,12 @@
 //! Three tenants with four channels each, the platform's processes around them, and doubles of what is outside.
 
 use std::fs;
-use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use konstruct_local_services::{Dir, LocalServices, Options};
+use konstruct_local_services::{Dir, LocalServices, Options, free_port};
 use konstruct_store::{Keyring, Store};
 use konstruct_testkit::TestDatabase;
 use konstruct_testkit::slack::SlackDouble;
@@ -193,8 +192,4 @@ impl Files {
 
 fn flag(name: &str, value: &str) -> [String; 2] {
     [name.to_owned(), value.to_owned()]
-}
-
-fn free_port() -> Result<u16> {
-    Ok(StdListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

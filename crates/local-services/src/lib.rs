@@ -15,6 +15,7 @@ mod spawner;
 use std::path::PathBuf;
 
 pub use error::Error;
+pub use process::free_port;
 
 use directory::Directory;
 use postgres::Postgres;

@@ -16,6 +16,8 @@ use crate::{Error, spawner};
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(10);
+const LASTING_PORTS: std::ops::Range<u16> = 10_000..30_000;
+const PORT_TRIES: u32 = 100;
 /// How much of a log goes into an error.
 const TAIL_BYTES: u64 = 2_000;
 
@@ -150,10 +152,18 @@ fn read_tail(log: &Path) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
-/// A port of the loopback interface that is free now.
-pub(crate) fn free_port() -> Result<u16, Error> {
-    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(Error::file("find a free port on", "127.0.0.1"))
+/// A port of the loopback interface that is free now, and that no connection takes before a server listens on it: below
+/// those that Linux gives connections by default (`net.ipv4.ip_local_port_range`), and below a cluster's node ports.
+pub fn free_port() -> Result<u16, Error> {
+    let mut tries = 0;
+    loop {
+        let port = rand::random_range(LASTING_PORTS);
+        match std::net::TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_) => return Ok(port),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && tries < PORT_TRIES => tries += 1,
+            Err(error) => return Err(Error::file("find a free port on", "127.0.0.1")(error)),
+        }
+    }
 }
 
 /// A password kept in a file, made at the first start.
