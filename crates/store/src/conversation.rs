@@ -55,11 +55,11 @@ impl Claim {
 }
 
 /// What one look goes over.
-enum Where<'a> {
-    /// So many messages behind a position.
-    Behind(i64, i64),
-    /// The first message of each of these conversations, behind which nothing waits.
-    In(&'a [ConversationId], i64),
+enum Among<'a> {
+    /// So many messages.
+    Next(i64),
+    /// The first message of each of these conversations.
+    Of(&'a [ConversationId]),
 }
 
 /// What a worker asks for.
@@ -93,7 +93,7 @@ impl TenantStore {
         loop {
             let from = self.scan().position();
             let most = i64::try_from(rows).unwrap_or(i64::MAX);
-            let (seen, leased) = self.look(&mut connection, wanted, Where::Behind(from.cursor, most)).await?;
+            let (seen, leased) = self.look(&mut connection, wanted, from.cursor, Among::Next(most)).await?;
             let ended = self.scan().advance(Instant::now(), from, seen);
             if !leased.is_empty() {
                 return messages_of(&mut connection, leased, from.base, wanted.messages).await;
@@ -109,7 +109,7 @@ impl TenantStore {
     pub async fn claim_of(&self, conversations: &[ConversationId], wanted: Wanted<'_>) -> Result<Vec<Claim>> {
         let mut connection = self.pool().acquire().await?;
         let base = self.scan().position().base;
-        let (_, leased) = self.look(&mut connection, wanted, Where::In(conversations, base)).await?;
+        let (_, leased) = self.look(&mut connection, wanted, base, Among::Of(conversations)).await?;
         if leased.is_empty() {
             return Ok(leased);
         }
@@ -120,18 +120,17 @@ impl TenantStore {
         self.inbox_scan().lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One look at the queue.
+    /// One look at the queue, behind a position.
     async fn look(
         &self,
         connection: &mut PgConnection,
         wanted: Wanted<'_>,
-        place: Where<'_>,
+        cursor: i64,
+        among: Among<'_>,
     ) -> Result<(Seen, Vec<Claim>)> {
-        let (behind, most, conversations) = match place {
-            Where::Behind(cursor, most) => (cursor, most, None),
-            Where::In(conversations, base) => {
-                (base, 0, Some(conversations.iter().map(|id| id.as_uuid()).collect::<Vec<_>>()))
-            }
+        let (most, conversations) = match among {
+            Among::Next(most) => (most, None),
+            Among::Of(some) => (0, Some(some.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())),
         };
         // Materialised: a join that ran the selection again would lease a second time, for nobody. `offset 0` keeps the
         // order of those who wait, so that no more conversations are looked at than are wanted.
@@ -184,7 +183,7 @@ impl TenantStore {
             wanted.owner,
             wanted.lease.as_secs_f64(),
             self.agent().map(AgentName::as_str),
-            behind,
+            cursor,
             most,
             i64::try_from(wanted.conversations).unwrap_or(i64::MAX),
             wanted.quiet.as_secs_f64(),
