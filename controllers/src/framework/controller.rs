@@ -15,6 +15,7 @@ use kube::{Api, ResourceExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::backoff::Backoff;
 use super::cache::{Cache, namespace_of};
@@ -85,8 +86,11 @@ pub async fn run<R: Reconciler>(
     let [failed, waiting] = [FAILED, WAITING].map(|(first, longest)| Backoff::new(first, longest));
     let observer = Arc::new(Observer { reconciler, events, metrics, failed, waiting });
     let reconcile = |object, observer: Arc<Observer<R>>| {
-        // A task of its own, since the scheduler polls all passes whenever one of them gets on. It ends with the scheduler.
-        let pass = AbortOnDropHandle::new(tokio::spawn(async move { observer.pass(object).await }));
+        // A task of its own, since the scheduler polls all passes whenever one of them gets on. It ends with the scheduler,
+        // and what it logs still names the object.
+        let pass = AbortOnDropHandle::new(tokio::spawn(
+            async move { observer.pass(object).await }.in_current_span(),
+        ));
         async move {
             match pass.await.map_err(JoinError::try_into_panic) {
                 Ok(action) => Ok::<_, Infallible>(action),
