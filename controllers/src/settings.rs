@@ -1,6 +1,6 @@
 //! What the operator's flags decide about the objects it makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Port on which every role answers probes and metrics.
 pub const ADMIN_PORT: u16 = 9090;
@@ -15,6 +15,7 @@ pub struct Settings {
     pub system_namespace: String,
     /// The workload controller's service account, which is bound in each tenant's namespace.
     pub service_account: String,
+    pub namespaces: TenantNamespaces,
     pub runtime: RuntimeSettings,
     pub network: NetworkSettings,
     /// PostgreSQL as runtimes reach it: `postgres://host:5432/konstruct`, without user and password.
@@ -34,6 +35,41 @@ pub struct RuntimeSettings {
     pub cpu_limit: String,
     pub memory_request: String,
     pub memory_limit: String,
+}
+
+/// Which tenants an operator is for, by their namespaces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TenantNamespaces {
+    #[default]
+    All,
+    /// Tenants of other namespaces are left alone.
+    Only {
+        names: BTreeSet<String>,
+        /// They are made by whoever installs the platform, with the operator's rights in them: a namespace is taken over
+        /// for its Tenant, and never made.
+        given: bool,
+    },
+}
+
+impl TenantNamespaces {
+    pub fn has(&self, namespace: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only { names, .. } => names.contains(namespace),
+        }
+    }
+
+    pub const fn are_given(&self) -> bool {
+        matches!(self, Self::Only { given: true, .. })
+    }
+
+    /// None: all of them.
+    pub const fn names(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::All => None,
+            Self::Only { names, .. } => Some(names),
+        }
+    }
 }
 
 /// Where a runtime may connect to, and who may connect to it.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Agent, ChannelConnection, LLMProvider, Plan, Tenant};
@@ -13,7 +14,7 @@ use crate::context::Cluster;
 use crate::framework::cache::namespace_of;
 use crate::framework::caches::Writers;
 use crate::framework::names::AGENT_LABEL;
-use crate::framework::watch::{Scope, Seen, everywhere, watch};
+use crate::framework::watch::{self, Scope, Seen, Source, watch};
 use crate::run::Role;
 use crate::tenant;
 
@@ -26,16 +27,19 @@ const CHILDREN: Scope = Scope { only_ours: true, ignore_status: true };
 /// Children whose status is looked at.
 const LIVE_CHILDREN: Scope = Scope { only_ours: true, ignore_status: false };
 
-/// Each identity watches what it works with, and no more. The caches of the other kinds stay empty.
+/// Each identity watches what it works with, and no more. The caches of the other kinds stay empty. Of our own kinds, what is
+/// of other tenants is not kept; of the others, it is not even asked for.
 pub(crate) fn start(tasks: &mut JoinSet<()>, cluster: &Arc<Cluster>, writers: Writers, role: &Role) {
     macro_rules! start {
-        ($field:ident, $scope:expr, $seen:expr, $wanted:expr) => {
+        ($field:ident, $scope:expr, $sources:expr, $wanted:expr, $seen:expr, $works:expr) => {
             let mut writer = writers.$field;
             let cache = Arc::clone(&cluster.caches.$field);
-            if $wanted {
-                let (api, cluster) = (everywhere(&cluster.client), Arc::clone(cluster));
+            if $works {
+                let (sources, cluster) = ($sources(cluster), Arc::clone(cluster));
                 tasks.spawn(async move {
-                    watch(api, $scope, cache, writer, |seen| $seen(&cluster, &seen)).await;
+                    let wanted = |object: &_| $wanted(&cluster, object);
+                    let seen = |seen: Seen<'_, _>| $seen(&cluster, &seen);
+                    watch(&cluster.client, sources, $scope, wanted, cache, writer, seen).await;
                 });
             } else {
                 cache.receive(&mut writer, &Event::InitDone, false);
@@ -43,18 +47,52 @@ pub(crate) fn start(tasks: &mut JoinSet<()>, cluster: &Arc<Cluster>, writers: Wr
         };
     }
     let (provisions, works) = (role.provisions(), role.backends().is_some());
-    start!(plans, ROOTS, plan_seen, true);
-    start!(tenants, SHARED_ROOTS, tenant_seen, true);
-    start!(agents, ROOTS, agent_seen, works);
-    start!(connections, ROOTS, connection_seen, works);
-    start!(providers, ROOTS, provider_seen, works);
-    start!(namespaces, LIVE_CHILDREN, namespace_seen, true);
-    start!(network_policies, CHILDREN, child_seen, provisions);
-    start!(resource_quotas, CHILDREN, child_seen, provisions);
-    start!(limit_ranges, CHILDREN, child_seen, provisions);
-    start!(service_accounts, CHILDREN, child_seen, provisions);
-    start!(role_bindings, CHILDREN, child_seen, provisions);
-    start!(deployments, LIVE_CHILDREN, deployment_seen, works);
+    start!(plans, ROOTS, all, any, plan_seen, true);
+    start!(tenants, SHARED_ROOTS, all, is_our_tenant, tenant_seen, true);
+    start!(agents, ROOTS, all, is_in_our_namespace, agent_seen, works);
+    start!(connections, ROOTS, all, is_in_our_namespace, connection_seen, works);
+    start!(providers, ROOTS, all, is_in_our_namespace, provider_seen, works);
+    start!(namespaces, LIVE_CHILDREN, our_namespaces, any, namespace_seen, true);
+    start!(network_policies, CHILDREN, in_our_namespaces, any, child_seen, provisions);
+    start!(resource_quotas, CHILDREN, in_our_namespaces, any, child_seen, provisions);
+    start!(limit_ranges, CHILDREN, in_our_namespaces, any, child_seen, provisions);
+    start!(service_accounts, CHILDREN, in_our_namespaces, any, child_seen, provisions);
+    start!(role_bindings, CHILDREN, in_our_namespaces, any, child_seen, provisions);
+    start!(deployments, LIVE_CHILDREN, in_our_namespaces, any, deployment_seen, works);
+}
+
+fn all<K: Resource<DynamicType = ()>>(cluster: &Cluster) -> Vec<Source<K>> {
+    watch::everywhere(&cluster.client)
+}
+
+fn our_namespaces(cluster: &Cluster) -> Vec<Source<Namespace>> {
+    match cluster.settings.namespaces.names() {
+        None => all(cluster),
+        Some(names) => watch::namespaces(&cluster.client, names),
+    }
+}
+
+fn in_our_namespaces<K>(cluster: &Cluster) -> Vec<Source<K>>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+{
+    match cluster.settings.namespaces.names() {
+        None => all(cluster),
+        Some(names) => watch::inside(&cluster.client, names),
+    }
+}
+
+const fn any<K>(_: &Cluster, _: &K) -> bool {
+    true
+}
+
+fn is_our_tenant(cluster: &Cluster, tenant: &Tenant) -> bool {
+    cluster.settings.namespaces.has(&format!("kt-{}", tenant.spec.slug))
+}
+
+fn is_in_our_namespace<K: Resource>(cluster: &Cluster, object: &K) -> bool {
+    let namespace = namespace_of(object);
+    namespace == cluster.settings.system_namespace || cluster.settings.namespaces.has(namespace)
 }
 
 /// What changes for a tenant changes for what it has.

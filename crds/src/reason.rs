@@ -57,6 +57,8 @@ reasons! {
         "Choose another slug for this Tenant.";
     NamespaceConflict: "The tenant's namespace exists already and was not made for this Tenant. It was not touched.",
         "Choose another slug, or delete that namespace if nothing in it is needed.";
+    NamespaceMissing: "The tenant's namespace does not exist, and this installation works in namespaces that it is given.",
+        "Ask the platform's administrator to create the namespace with the operator's rights in it: rbac.namespaced in docs/install-helm.md.";
     NamespaceTerminating: "The tenant's namespace is still being deleted.",
         "Wait; if it lasts, look at the namespace's own conditions for what blocks it.";
 

@@ -25,13 +25,14 @@ pub struct TestTenant<'a> {
 impl<'a> TestTenant<'a> {
     /// Names a tenant; nothing is applied yet.
     pub fn new(cluster: &'a Cluster, what: &str) -> Self {
-        let unique = Uuid::new_v4().simple().to_string()[..8].to_owned();
-        Self {
-            cluster,
-            slug: format!("e2e-{what}-{unique}"),
-            team: format!("T0{}", unique.to_uppercase()),
-            plan: None,
-        }
+        let unique = unique();
+        let slug = format!("e2e-{what}-{unique}");
+        Self { cluster, slug, team: format!("T0{}", unique.to_uppercase()), plan: None }
+    }
+
+    /// The same where the namespace is known before.
+    pub fn of_slug(cluster: &'a Cluster, slug: &str) -> Self {
+        Self { cluster, slug: slug.to_owned(), team: format!("T0{}", unique().to_uppercase()), plan: None }
     }
 
     /// A tenant that is Ready, with the employee "Grace" in Slack and in a web chat.
@@ -165,4 +166,8 @@ impl Drop for TestTenant<'_> {
             kubectl::delete_behind("plan", plan);
         }
     }
+}
+
+fn unique() -> String {
+    Uuid::new_v4().simple().to_string()[..8].to_owned()
 }

@@ -1,11 +1,13 @@
 //! `konstruct operator`: flags, files with secrets, ports.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use konstruct_controllers::settings::{Destination, NetworkSettings, RuntimeSettings};
+use konstruct_controllers::settings::{Destination, NetworkSettings, RuntimeSettings, TenantNamespaces};
 use konstruct_controllers::{Backends, Role, Settings};
+use konstruct_domain::Slug;
 use konstruct_queue::Bus;
 use konstruct_store::{Keyring, Store};
 use konstruct_telemetry::{Readiness, serve_admin};
@@ -44,6 +46,12 @@ pub struct Args {
         default_value = "konstruct-operator"
     )]
     service_account: String,
+    /// Namespaces of tenants, such as kt-acme,kt-globex. Everything else is left alone. Without it: all tenants.
+    #[arg(long, env = "KONSTRUCT_WATCH_NAMESPACES", value_name = "NAMES", value_delimiter = ',')]
+    watch_namespaces: Vec<String>,
+    /// The namespaces of --watch-namespaces are given, with the operator's rights in them. None is made.
+    #[arg(long, env = "KONSTRUCT_NAMESPACES_GIVEN", requires = "watch_namespaces")]
+    namespaces_given: bool,
     #[command(flatten)]
     runtime: RuntimeArgs,
     #[command(flatten)]
@@ -199,6 +207,7 @@ impl Args {
         Ok(Settings {
             system_namespace: self.namespace.clone(),
             service_account: self.service_account.clone(),
+            namespaces: tenant_namespaces(&self.watch_namespaces, self.namespaces_given)?,
             runtime: RuntimeSettings {
                 image: runtime.runtime_image,
                 image_pull_policy: runtime.runtime_image_pull_policy,
@@ -232,6 +241,18 @@ impl Args {
     }
 }
 
+fn tenant_namespaces(names: &[String], given: bool) -> Result<TenantNamespaces, Error> {
+    let names: BTreeSet<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
+    if let Some(name) = names.iter().find(|name| !is_tenants(name)) {
+        return Err(Error::NotATenants(name.clone()));
+    }
+    Ok(if names.is_empty() { TenantNamespaces::All } else { TenantNamespaces::Only { names, given } })
+}
+
+fn is_tenants(namespace: &str) -> bool {
+    namespace.strip_prefix("kt-").is_some_and(|slug| slug.parse::<Slug>().is_ok())
+}
+
 fn bare_address(
     flag: &'static str,
     address: &str,
@@ -259,6 +280,21 @@ fn read_secret(flag: &'static str, path: Option<&Path>) -> Result<SecretString, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn namespaces_to_watch_are_those_of_tenants() {
+        let of = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+            tenant_namespaces(&names, true)
+        };
+        assert_eq!(of(&[]).unwrap(), TenantNamespaces::All);
+        assert_eq!(of(&[""]).unwrap(), TenantNamespaces::All);
+        let two = of(&["kt-globex", "kt-acme"]).unwrap();
+        assert!(two.are_given() && two.has("kt-acme") && !two.has("kt-other") && !two.has("acme"));
+        for bad in ["acme", "kt-", "kt-Acme", "kube-system", "kt-acme/x"] {
+            assert!(of(&["kt-acme", bad]).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn an_address_for_tenants_has_no_login_of_its_own() {

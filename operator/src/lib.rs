@@ -53,6 +53,10 @@ pub enum Error {
         "--{flag} {address:?} must be {expected}, without user and password: the operator adds the tenant's own"
     )]
     Address { flag: &'static str, address: String, expected: &'static str },
+    #[error(
+        "--watch-namespaces has {0:?}, which is no tenant's namespace: write kt- and the tenant's slug, such as kt-acme"
+    )]
+    NotATenants(String),
     #[error("no Kubernetes cluster: run in a pod or set KUBECONFIG ({0})")]
     FindKubernetes(#[source] kube::config::InferConfigError),
     #[error("cannot set up the Kubernetes client: {0}")]

@@ -15,6 +15,21 @@
 {{- end }}
 {{- end -}}
 
+{{- define "konstruct.guardNamespaces" -}}
+{{- if .Values.rbac.namespaced }}
+{{- if not .Values.watchNamespaces }}
+{{- fail "rbac.namespaced needs watchNamespaces, the tenants' namespaces that you make and in which the operator gets its rights, such as [kt-acme]" }}
+{{- end }}
+{{- if include "konstruct.connected" . }}
+{{- range .Values.watchNamespaces }}
+{{- if not (lookup "v1" "Namespace" "" .) }}
+{{- fail (printf "the namespace %s of watchNamespaces does not exist, and with rbac.namespaced nobody else makes it: kubectl create namespace %s" . .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "konstruct.guardPostgres" -}}
 {{- $postgres := .Values.postgres }}
 {{- with $postgres.external }}

@@ -16,6 +16,10 @@ KONSTRUCT_ALLOW_REDIS: {{ include "konstruct.allowRedis" . | quote }}
 KONSTRUCT_ALLOW_AI_GATEWAY: {{ .Release.Namespace }}/app.kubernetes.io/name=konstruct-ai-gateway:8081
 KONSTRUCT_DNS_NAMESPACE: {{ .Values.networkPolicy.dnsNamespace }}
 KONSTRUCT_MONITORING_NAMESPACE: {{ .Values.networkPolicy.monitoringNamespace }}
+{{- with .Values.watchNamespaces }}
+KONSTRUCT_WATCH_NAMESPACES: {{ join "," . | quote }}
+KONSTRUCT_NAMESPACES_GIVEN: {{ $.Values.rbac.namespaced | quote }}
+{{- end }}
 {{- end -}}
 
 {{/* Where the operator is, and whose account gets its rights in tenants' namespaces. */}}

@@ -12,6 +12,7 @@ pub mod finalizer;
 pub mod names;
 pub mod orphans;
 pub mod ownership;
+pub mod places;
 pub mod publish;
 pub mod quantity;
 pub mod queue;

@@ -1,4 +1,7 @@
 //! Whose namespace is it? A namespace is a tenant's only through the UID in its annotation.
+//!
+//! Where namespaces are given, one without such an annotation is the Tenant's whose slug it is named after: that it is in the
+//! operator's list is the installer's word.
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_domain::TenantId;
@@ -13,6 +16,10 @@ pub enum Ownership {
     Vacant,
     /// Made for this Tenant.
     Ours,
+    /// Given for whichever Tenant has the slug, and nobody's yet.
+    Given,
+    /// To be given, and not there.
+    Missing,
     /// Made for this Tenant and being deleted.
     Terminating,
     /// Made by somebody else, or for a Tenant that had the same slug. Nothing in it is touched.
@@ -28,6 +35,19 @@ pub fn ownership(namespace: Option<&Namespace>, id: TenantId) -> Ownership {
     } else {
         Ownership::Ours
     }
+}
+
+/// The same where namespaces are given.
+pub fn ownership_of_given(namespace: Option<&Namespace>, id: TenantId) -> Ownership {
+    match (ownership(namespace, id), namespace) {
+        (Ownership::Vacant, _) => Ownership::Missing,
+        (Ownership::Foreign, Some(namespace)) if is_nobodys(namespace) => Ownership::Given,
+        (other, _) => other,
+    }
+}
+
+fn is_nobodys(namespace: &Namespace) -> bool {
+    !namespace.annotations().contains_key(TENANT_UID) && namespace.metadata.deletion_timestamp.is_none()
 }
 
 /// The tenant that a namespace says it was made for.
@@ -67,6 +87,22 @@ mod tests {
             json!({"annotations": {"konstruct.dev/tenant-uid": Uuid::from_u128(8).to_string()}}),
         ] {
             assert_eq!(ownership(Some(&namespace(forged.clone())), id), Ownership::Foreign, "{forged}");
+        }
+    }
+
+    #[test]
+    fn a_given_namespace_is_taken_over_once_and_never_from_somebody() {
+        let id = TenantId::new(Uuid::from_u128(7));
+        let of = |metadata| ownership_of_given(Some(&namespace(metadata)), id);
+        assert_eq!(ownership_of_given(None, id), Ownership::Missing);
+        assert_eq!(of(json!({"labels": {"team": "platform"}})), Ownership::Given);
+        assert_eq!(of(json!({"annotations": {"konstruct.dev/tenant-uid": id.to_string()}})), Ownership::Ours);
+        for taken in [
+            json!({"annotations": {"konstruct.dev/tenant-uid": Uuid::from_u128(8).to_string()}}),
+            json!({"annotations": {"konstruct.dev/tenant-uid": ""}}),
+            json!({"deletionTimestamp": "2026-01-01T00:00:00Z"}),
+        ] {
+            assert_eq!(of(taken.clone()), Ownership::Foreign, "{taken}");
         }
     }
 }

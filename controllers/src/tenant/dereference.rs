@@ -11,7 +11,7 @@ use super::dedicated;
 use super::egress::Hosts;
 use crate::Error;
 use crate::context::Cluster;
-use crate::framework::ownership::{Ownership, owner, ownership};
+use crate::framework::ownership::{Ownership, owner, ownership, ownership_of_given};
 use crate::framework::surplus::{age, surplus};
 use crate::framework::tenancy::tenant_ref;
 
@@ -69,7 +69,7 @@ pub(super) async fn dereference(
     let runtime = &cluster.settings.runtime;
     Ok(Dereferenced {
         id,
-        namespace: ownership(namespace.as_ref(), id),
+        namespace: ownership_in(cluster, namespace.as_ref(), id),
         slug_taken_by: slug_taken_by(tenant, namespace.as_ref(), &cluster.caches.tenants.all()),
         runtime: Some(RuntimeNeeds { cpu: runtime.cpu_limit.clone(), memory: runtime.memory_limit.clone() }),
         plan: plan(cluster, tenant),
@@ -79,6 +79,15 @@ pub(super) async fn dereference(
             .unwrap_or_default(),
         hosts,
     })
+}
+
+/// Whose the namespace of a Tenant's slug is in this installation.
+pub(super) fn ownership_in(cluster: &Cluster, namespace: Option<&Namespace>, id: TenantId) -> Ownership {
+    if cluster.settings.namespaces.are_given() {
+        ownership_of_given(namespace, id)
+    } else {
+        ownership(namespace, id)
+    }
 }
 
 fn plan(cluster: &Cluster, tenant: &Tenant) -> PlanLookup {

@@ -159,7 +159,10 @@ pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
 /// Namespaces that are not ours are not watched, so nobody tells when one is gone.
 pub(super) fn next_with_problems(problems: &[Problem]) -> Next {
     let about_namespace = |problem: &Problem| {
-        matches!(problem.reason, Reason::NamespaceConflict | Reason::NamespaceTerminating)
+        matches!(
+            problem.reason,
+            Reason::NamespaceConflict | Reason::NamespaceMissing | Reason::NamespaceTerminating
+        )
     };
     if problems.iter().any(about_namespace) { Next::Retry } else { report::next_with_problems(problems) }
 }

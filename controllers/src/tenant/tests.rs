@@ -24,7 +24,7 @@ use crate::framework::compare;
 use crate::framework::ownership::Ownership;
 use crate::framework::publish;
 use crate::recorded::{recorded, recorded_new};
-use crate::settings::{NetworkSettings, RuntimeSettings, Settings};
+use crate::settings::{NetworkSettings, RuntimeSettings, Settings, TenantNamespaces};
 
 const UID: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -78,6 +78,7 @@ fn settings() -> Settings {
     Settings {
         system_namespace: "konstruct-system".to_owned(),
         service_account: "konstruct-operator".to_owned(),
+        namespaces: TenantNamespaces::All,
         runtime: RuntimeSettings {
             image: "registry.example/konstruct:1".to_owned(),
             image_pull_policy: "IfNotPresent".to_owned(),
@@ -255,6 +256,10 @@ fn mistakes_and_conflicts_are_said_with_their_field() {
     assert_eq!(reasons(&full(), &foreign), [(Reason::NamespaceConflict, field.clone())]);
     let terminating = Dereferenced { namespace: Ownership::Terminating, ..world() };
     assert_eq!(reasons(&full(), &terminating), [(Reason::NamespaceTerminating, field.clone())]);
+    let missing = Dereferenced { namespace: Ownership::Missing, ..world() };
+    assert_eq!(reasons(&full(), &missing), [(Reason::NamespaceMissing, field.clone())]);
+    let given = Dereferenced { namespace: Ownership::Given, ..world() };
+    assert!(validate::validate(&full(), &given).is_ok());
     let taken =
         Dereferenced { slug_taken_by: Some("first".to_owned()), namespace: Ownership::Foreign, ..world() };
     assert_eq!(reasons(&full(), &taken), [(Reason::SlugConflict, field)]);

@@ -88,7 +88,14 @@ fn conflict(slug: &Slug, found: &Dereferenced) -> Option<Problem> {
             Reason::NamespaceTerminating,
             format!("namespace {namespace:?} is being deleted; it is made again when that is done"),
         ),
-        (None, Ownership::Vacant | Ownership::Ours) => return None,
+        (None, Ownership::Missing) => (
+            Reason::NamespaceMissing,
+            format!(
+                "namespace {namespace:?} does not exist, and this installation makes none: ask the platform's \
+                 administrator for it"
+            ),
+        ),
+        (None, Ownership::Vacant | Ownership::Given | Ownership::Ours) => return None,
     };
     Some(Problem::new(reason, "spec.slug", message))
 }

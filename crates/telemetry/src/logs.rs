@@ -15,7 +15,8 @@ use crate::Error;
 
 /// Read in this order; the first that is set counts.
 const FILTER_VARIABLES: [&str; 2] = ["KONSTRUCT_LOG", "RUST_LOG"];
-const DEFAULT_FILTER: &str = "info";
+/// Watches that failed are told by whoever watches.
+const DEFAULT_FILTER: &str = "info,kube_runtime=error";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {

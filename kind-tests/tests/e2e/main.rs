@@ -12,6 +12,7 @@ mod gitops;
 mod guards;
 mod isolation;
 mod lifecycle;
+mod namespaced;
 mod operator;
 mod plans;
 mod references;

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use konstruct_controllers::settings::{NetworkSettings, RuntimeSettings};
+use konstruct_controllers::settings::{NetworkSettings, RuntimeSettings, TenantNamespaces};
 use konstruct_controllers::{Backends, Role, Settings};
 use konstruct_crds::conditions::ResourceStatus;
 use konstruct_crds::{Condition, ConditionType, Tenant};
@@ -126,6 +126,7 @@ fn settings() -> Settings {
     Settings {
         system_namespace: "konstruct-system".to_owned(),
         service_account: "konstruct-operator".to_owned(),
+        namespaces: TenantNamespaces::All,
         runtime: RuntimeSettings {
             image: "localhost/konstruct:none".to_owned(),
             image_pull_policy: "Never".to_owned(),

@@ -16,10 +16,10 @@ use crate::framework::apply::{Applier, is_up_to_date, stamped};
 use crate::framework::cache::namespace_of;
 use crate::framework::names::TenantRef;
 use crate::framework::orphans;
-use crate::framework::ownership::{Ownership, ownership};
+use crate::framework::ownership::Ownership;
 use crate::tenant::CHILDREN;
 use crate::tenant::build::{Applied, Boundary, Prepared};
-use crate::tenant::dereference::find_namespace;
+use crate::tenant::dereference::{find_namespace, ownership_in};
 
 /// The quota controller takes a moment for a new quota, and for a kind that it has not counted before.
 const COUNT_TRIES: u32 = 20;
@@ -112,8 +112,8 @@ fn counts(quota: &ResourceQuota, what: &str) -> bool {
     used.is_some_and(|used| used.contains_key(what))
 }
 
-/// A namespace is created, never adopted: creating fails where applying would take over what somebody else has made
-/// since we looked.
+/// A namespace is created, and adopted only where namespaces are given: creating fails where applying would take over what
+/// somebody else has made since we looked.
 async fn apply_namespace(
     cluster: &Cluster,
     applier: &Applier,
@@ -124,7 +124,7 @@ async fn apply_namespace(
     let name = tenant.namespace();
     let mut desired = stamped(wanted)?;
     let live = find_namespace(cluster, &tenant.slug).await?;
-    match (ownership(live.as_ref(), tenant.id), live) {
+    match (ownership_in(cluster, live.as_ref(), tenant.id), live) {
         (Ownership::Vacant, _) => {
             let object = serde_json::from_value(desired).map_err(Error::Serialize)?;
             let params = PostParams { field_manager: Some(CHILDREN.to_owned()), ..PostParams::default() };
@@ -143,6 +143,18 @@ async fn apply_namespace(
             desired["metadata"]["uid"] = live.uid().into();
             let repaired = applier.patch(&api, &name, &desired).await?;
             Ok((*cluster.caches.namespaces.wrote(repaired)).clone())
+        }
+        (Ownership::Given, Some(live)) => {
+            // As it was looked at: nobody's.
+            desired["metadata"]["uid"] = live.uid().into();
+            desired["metadata"]["resourceVersion"] = live.resource_version().into();
+            let adopted = applier.patch(&api, &name, &desired).await?;
+            tracing::info!(
+                tenant = tenant.name,
+                namespace = name,
+                "took over the namespace that it was given"
+            );
+            Ok((*cluster.caches.namespaces.wrote(adopted)).clone())
         }
         // The next pass says what is in the way.
         _ => Err(Error::NamespaceTaken(name)),

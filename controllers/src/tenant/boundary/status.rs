@@ -71,7 +71,10 @@ pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> Tenan
     let claims_namespace = |problem: &&Problem| {
         matches!(
             problem.reason,
-            Reason::SlugConflict | Reason::NamespaceConflict | Reason::NamespaceTerminating
+            Reason::SlugConflict
+                | Reason::NamespaceConflict
+                | Reason::NamespaceMissing
+                | Reason::NamespaceTerminating
         )
     };
     if let Some(problem) = problems.iter().find(claims_namespace) {
