@@ -29,9 +29,10 @@ pub(crate) async fn flagged(world: &World) -> BTreeSet<Token> {
 /// Where in the database messages and their replies are: what waits for what, or why it was given up.
 pub(crate) async fn whereabouts(world: &World, tokens: &BTreeSet<Token>) -> BTreeMap<Token, Vec<String>> {
     let lines = world.database.texts(
-        "select format('inbox; conversation: attempt %s, again in %s, leased for %s, files for %s', c.attempt,
-             nullif(c.retry_at, '-infinity') - now(), c.lease_until - now(), c.files_until - now()) || E'\\n' || i.body
+        "select format('inbox; conversation: attempt %s, again in %s, leased for %s, files for %s', s.attempt,
+             nullif(s.retry_at, '-infinity') - now(), s.lease_until - now(), c.files_until - now()) || E'\\n' || i.body
          from konstruct.inbox i join konstruct.conversation c using (tenant_id, conversation_id)
+         left join konstruct.conversation_state s using (tenant_id, conversation_id)
          union all
          select format('outbox of %s: %s, attempt %s, waits %s, in doubt %s, due in %s, leased for %s, last error %s',
              connection, state, attempt, waits, in_doubt, due_at - now(), lease_until - now(), last_error) || E'\\n' || body

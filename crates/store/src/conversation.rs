@@ -62,6 +62,15 @@ enum Among<'a> {
     Of(&'a [ConversationId]),
 }
 
+/// What one look has come to.
+struct Look {
+    seen: Seen,
+    /// In no order, and without their messages.
+    leased: Vec<Claim>,
+    /// Somebody else has leased all that were chosen, so the look says nothing about the others.
+    came_second: bool,
+}
+
 /// What a worker asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
@@ -93,10 +102,13 @@ impl TenantStore {
         loop {
             let from = self.scan().position();
             let most = i64::try_from(rows).unwrap_or(i64::MAX);
-            let (seen, leased) = self.look(&mut connection, wanted, from.cursor, Among::Next(most)).await?;
-            let ended = self.scan().advance(Instant::now(), from, seen);
-            if !leased.is_empty() {
-                return messages_of(&mut connection, leased, from.base, wanted.messages).await;
+            let look = self.look(&mut connection, wanted, from.cursor, Among::Next(most)).await?;
+            if look.came_second {
+                continue;
+            }
+            let ended = self.scan().advance(Instant::now(), from, look.seen);
+            if !look.leased.is_empty() {
+                return messages_of(&mut connection, look.leased, from.base, wanted.messages).await;
             }
             if ended && std::mem::replace(&mut whole_pass, true) {
                 return Ok(Vec::new());
@@ -109,7 +121,7 @@ impl TenantStore {
     pub async fn claim_of(&self, conversations: &[ConversationId], wanted: Wanted<'_>) -> Result<Vec<Claim>> {
         let mut connection = self.pool().acquire().await?;
         let base = self.scan().position().base;
-        let (_, leased) = self.look(&mut connection, wanted, base, Among::Of(conversations)).await?;
+        let Look { leased, .. } = self.look(&mut connection, wanted, base, Among::Of(conversations)).await?;
         if leased.is_empty() {
             return Ok(leased);
         }
@@ -127,13 +139,15 @@ impl TenantStore {
         wanted: Wanted<'_>,
         cursor: i64,
         among: Among<'_>,
-    ) -> Result<(Seen, Vec<Claim>)> {
+    ) -> Result<Look> {
         let (most, conversations) = match among {
             Among::Next(most) => (most, None),
             Among::Of(some) => (0, Some(some.iter().map(|id| id.as_uuid()).collect::<Vec<_>>())),
         };
         // Materialised: a join that ran the selection again would lease a second time, for nobody. `offset 0` keeps the
-        // order of those who wait, so that no more conversations are looked at than are wanted.
+        // order of those who wait, so that no more conversations are looked at than are wanted. Of a conversation's state
+        // the newest is taken: older ones may be there for as long as somebody's snapshot is. Whoever leased one since ours
+        // has raised its fence, so that the update meets no row.
         let rows = sqlx::query!(
             r#"with dedicated as materialized (
                  select coalesce(array_agg(name), '{}') as names
@@ -148,11 +162,19 @@ impl TenantStore {
                      select * from konstruct.inbox i where i.conversation_id = c.id and i.inbox_id > $4
                      order by i.inbox_id limit 1) i
              ), next as materialized (
-                 select c.tenant_id, c.conversation_id
+                 select c.tenant_id, c.conversation_id, c.agent, s.fence,
+                     exists (select from konstruct.media m
+                             where m.tenant_id = c.tenant_id and m.conversation_id = c.conversation_id and m.late)
+                     as late_files
                  from (select tenant_id, conversation_id, min(inbox_id) as inbox_id from scanned
                        group by 1, 2 order by 3 offset 0) waiting
                  join konstruct.conversation c using (tenant_id, conversation_id)
-                 where c.retry_at <= now() and (c.lease_until is null or c.lease_until < now())
+                 left join lateral (
+                     select s.fence, s.retry_at, s.lease_until from konstruct.conversation_state s
+                     where s.tenant_id = c.tenant_id and s.conversation_id = c.conversation_id
+                     order by s.fence desc limit 1) s on true
+                 where (s.retry_at is null or s.retry_at <= now())
+                 and (s.lease_until is null or s.lease_until < now())
                  and (c.files_until is null or c.files_until <= now())
                  and case when $3::text is null then c.agent <> all((select names from dedicated)::text[])
                      else c.agent = $3 and c.agent = any((select names from dedicated)::text[]) end
@@ -164,18 +186,23 @@ impl TenantStore {
                      where i.tenant_id = c.tenant_id and i.conversation_id = c.conversation_id
                      order by i.inbox_id limit 1) <= clock_timestamp() - make_interval(secs => $7 * $8::float8))
                  order by waiting.inbox_id limit $6 for update of c skip locked
+             ), again as (
+                 update konstruct.conversation_state s
+                 set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = s.fence + 1,
+                     attempt = s.attempt + 1
+                 from next n
+                 where (s.tenant_id, s.conversation_id, s.fence) = (n.tenant_id, n.conversation_id, n.fence)
+                 returning s.conversation_id, s.fence, s.last_seq, s.attempt
+             ), first as (
+                 insert into konstruct.conversation_state (conversation_id, fence, lease_owner, lease_until, attempt)
+                 select n.conversation_id, 1, $1, now() + make_interval(secs => $2), 1 from next n where n.fence is null
+                 on conflict do nothing
+                 returning conversation_id, fence, last_seq, attempt
              ), leased as (
-                 update konstruct.conversation c
-                 set lease_owner = $1, lease_until = now() + make_interval(secs => $2), fence = c.fence + 1,
-                     attempt = c.attempt + 1
-                 from next
-                 where (c.tenant_id, c.conversation_id) = (next.tenant_id, next.conversation_id)
-                 returning c.conversation_id, c.fence, c.agent, c.last_seq, c.attempt,
-                     exists (select from konstruct.media m
-                             where m.tenant_id = c.tenant_id and m.conversation_id = c.conversation_id and m.late)
-                     as late_files
+                 select l.*, n.agent, n.late_files
+                 from (select * from again union all select * from first) l join next n using (conversation_id)
              )
-             select seen.first, seen.last, seen.rows as "rows!",
+             select seen.first, seen.last, seen.rows as "rows!", (select count(*) from next) as "chosen!",
                  l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",
                  l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?"
              from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows from scanned) seen
@@ -192,10 +219,8 @@ impl TenantStore {
         )
         .fetch_all(connection)
         .await?;
-        let seen = rows.first().map_or_else(Seen::default, |row| Seen {
-            first: row.first,
-            last: row.last,
-            full: row.rows == most,
+        let (seen, chosen) = rows.first().map_or_else(Default::default, |row| {
+            (Seen { first: row.first, last: row.last, full: row.rows == most }, row.chosen)
         });
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
@@ -214,13 +239,13 @@ impl TenantStore {
                 late_files: row.late_files.unwrap_or_default(),
             });
         }
-        Ok((seen, claims))
+        Ok(Look { seen, came_second: chosen > 0 && claims.is_empty(), leased: claims })
     }
 
     /// Extends the lease while a turn is under way.
     pub async fn renew(&self, claim: &Claim, lease: Duration) -> Result<()> {
         let renewed = sqlx::query!(
-            "update konstruct.conversation set lease_until = now() + make_interval(secs => $3)
+            "update konstruct.conversation_state set lease_until = now() + make_interval(secs => $3)
              where conversation_id = $1 and fence = $2 and lease_owner is not null",
             claim.conversation.as_uuid(),
             claim.fence,
@@ -243,7 +268,7 @@ impl TenantStore {
 
     async fn end_try(&self, claim: &Claim, delay: Duration, counts: bool) -> Result<()> {
         let released = sqlx::query!(
-            "update konstruct.conversation
+            "update konstruct.conversation_state
              set lease_owner = null, lease_until = null, retry_at = now() + make_interval(secs => $3),
                  attempt = attempt - case when $4 then 0 else 1 end
              where conversation_id = $1 and fence = $2 and lease_owner is not null",

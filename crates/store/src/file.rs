@@ -177,10 +177,12 @@ impl Store {
                      select from konstruct.delivery d
                      join konstruct.inbox i on i.tenant_id = d.tenant_id and i.conversation_id = d.conversation_id
                          and i.inbox_id = d.inbox_id
-                     join konstruct.conversation c on c.tenant_id = i.tenant_id
-                         and c.conversation_id = i.conversation_id
+                     left join lateral (
+                         select s.lease_until from konstruct.conversation_state s
+                         where s.tenant_id = i.tenant_id and s.conversation_id = i.conversation_id
+                         order by s.fence desc limit 1) s on true
                      where d.tenant_id = m.tenant_id and d.connection = m.connection and d.message_id = m.message_id
-                     and (c.lease_until is null or c.lease_until < now()))
+                     and (s.lease_until is null or s.lease_until < now()))
              where media_id = $1 and state = 'wanted' and tries = $2",
             file.id,
             file.tries,

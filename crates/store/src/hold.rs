@@ -9,7 +9,7 @@ impl TenantStore {
     /// Gives the lease back as if it had not been taken, for a while.
     pub async fn hold(&self, claim: &Claim, delay: Duration) -> Result<()> {
         let released = sqlx::query!(
-            "update konstruct.conversation
+            "update konstruct.conversation_state
              set lease_owner = null, lease_until = null, attempt = 0,
                  retry_at = greatest(retry_at, now() + make_interval(secs => $3))
              where conversation_id = $1 and fence = $2 and lease_owner is not null",

@@ -127,9 +127,10 @@ async fn exists(transaction: &mut PgConnection, conversation: ConversationId) ->
 
 /// A turn that is under way may end; what comes in now waits.
 async fn hold(transaction: &mut PgConnection, conversation: ConversationId, until: i64) -> Result<()> {
+    touch(transaction, conversation).await?;
     sqlx::query!(
-        "update konstruct.conversation set retry_at = greatest(retry_at, to_timestamp($2::bigint::double precision))
-         where conversation_id = $1",
+        "update konstruct.conversation_state
+         set retry_at = greatest(retry_at, to_timestamp($2::bigint::double precision)) where conversation_id = $1",
         conversation.as_uuid(),
         until
     )
@@ -163,15 +164,24 @@ pub(crate) async fn queue(
     Ok(inserted.rows_affected() > 0)
 }
 
+/// Before its state is changed by somebody who does not have the lease.
+async fn touch(transaction: &mut PgConnection, conversation: ConversationId) -> Result<()> {
+    sqlx::query!("select konstruct.touch_conversation($1)", conversation.as_uuid())
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
 /// Makes it a line of the conversation.
 pub(crate) async fn append(
     transaction: &mut PgConnection,
     conversation: ConversationId,
     text: &str,
 ) -> Result<()> {
+    touch(transaction, conversation).await?;
     sqlx::query!(
         "with line as (
-             update konstruct.conversation set last_seq = last_seq + 1 where conversation_id = $1
+             update konstruct.conversation_state set last_seq = last_seq + 1 where conversation_id = $1
              returning conversation_id, last_seq)
          insert into konstruct.history (conversation_id, seq, speaker, body)
          select conversation_id, last_seq, $2, $3 from line",

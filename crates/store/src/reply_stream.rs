@@ -21,7 +21,8 @@ impl Store {
         let mut transaction = self.begin(tenant).await?;
         // A turn ends by writing this row: its reply is either seen by the next statement, or sees what that writes.
         let known = sqlx::query_scalar!(
-            "select conversation_id from konstruct.conversation where conversation_id = $1 for share",
+            "select conversation_id from konstruct.conversation_state where conversation_id = $1
+             order by fence desc limit 1 for share",
             conversation.as_uuid()
         )
         .fetch_optional(&mut *transaction)

@@ -96,7 +96,7 @@ async fn outside_of_the_hours_messages_wait_and_the_sender_is_told_once() {
     let claim = tenant.runtime.claim("test-runtime", Duration::from_secs(30)).await.unwrap();
     assert_eq!(claim, None, "nobody works on them before the hours begin");
 
-    sqlx::query("update konstruct.conversation set retry_at = now() where retry_at > now()")
+    sqlx::query("update konstruct.conversation_state set retry_at = now() where retry_at > now()")
         .execute(&mut world.admin().await)
         .await
         .unwrap();

@@ -87,7 +87,9 @@ async fn a_message_for_nobody_is_parked_and_holds_back_only_its_own_conversation
 async fn a_message_that_ended_every_runtime_that_took_it_is_parked() {
     let world = World::new().await;
     world.commit(AGENT, "one", "Hello").await;
-    world.change("update konstruct.conversation set attempt = 5 where tenant_id = $1").await;
+    let tried = "insert into konstruct.conversation_state (tenant_id, conversation_id, fence, attempt)
+                 select tenant_id, conversation_id, 5, 5 from konstruct.conversation where tenant_id = $1";
+    world.change(tried).await;
     let _running = world.start(timing());
     let reply = world.replies(1).await.remove(0);
     assert!(reply.starts_with(&format!("{FIRST_CONTACT}Sorry, something went wrong")), "{reply}");

@@ -6,10 +6,10 @@ use konstruct_runtime::Timing;
 
 use crate::world::{FIRST_CONTACT, World, eventually, timing};
 
-const STEAL: &str = "update konstruct.conversation
+const STEAL: &str = "update konstruct.conversation_state
     set fence = fence + 1, lease_owner = 'thief', lease_until = now() + interval '1 hour' where tenant_id = $1";
 const GIVE_BACK: &str =
-    "update konstruct.conversation set lease_owner = null, lease_until = null where tenant_id = $1";
+    "update konstruct.conversation_state set lease_owner = null, lease_until = null where tenant_id = $1";
 
 async fn assert_nothing_written(world: &World) {
     assert!(world.replies_now().await.is_empty() && world.history().await.is_empty());
@@ -105,7 +105,8 @@ async fn shutdown_hands_a_long_turn_over() {
     world.ai_gateway.wait_for_calls(1).await;
     // Either of them has the turn.
     running.shut_down().await;
-    let held = "select coalesce(lease_owner, 'nobody') from konstruct.conversation where tenant_id = $1";
+    let held =
+        "select coalesce(lease_owner, 'nobody') from konstruct.conversation_state where tenant_id = $1";
     let successor = if world.column(held).await == ["nobody"] { successor } else { world.start(timing()) };
     world.ai_gateway.open_gate();
     world.replies(1).await;

@@ -219,13 +219,13 @@ async fn what_a_paused_employee_is_asked_waits_and_no_try_is_counted() {
     world.publish(&AgentSnapshot { paused: true, ..employee::agent("Be brief.") }).await;
     let _running = world.start(timing());
     world.say("one", "Anybody there?").await;
-    let held = "select attempt::text from konstruct.conversation
+    let held = "select attempt::text from konstruct.conversation_state
                 where tenant_id = $1 and retry_at > now() + interval '5 seconds' and lease_owner is null";
     eventually("the conversation is held", async || (world.column(held).await == ["0"]).then_some(())).await;
     assert!(world.replies_now().await.is_empty() && world.ai_gateway.calls().is_empty());
 
     world.publish(&employee::agent("Be brief.")).await;
-    world.change("update konstruct.conversation set retry_at = now() where tenant_id = $1").await;
+    world.change("update konstruct.conversation_state set retry_at = now() where tenant_id = $1").await;
     world.bus.publish(Signal::Inbox(world.tenant)).await;
     eventually("the answer", async || (world.replies_now().await.len() == 1).then_some(())).await;
 }

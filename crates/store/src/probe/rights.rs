@@ -5,9 +5,10 @@ use super::{Findings, TenantProbe};
 use crate::Result;
 
 /// What `migrations/` grant to the group of the tenants' logins. A test compares them.
-const NEEDED: [(&str, &[&str]); 14] = [
+const NEEDED: [(&str, &[&str]); 15] = [
     ("audit", &["INSERT"]),
-    ("conversation", &["SELECT", "UPDATE"]),
+    ("conversation", &["SELECT", "UPDATE of columns"]),
+    ("conversation_state", &["INSERT", "SELECT", "UPDATE"]),
     ("delivery", &["SELECT of columns"]),
     ("history", &["INSERT", "SELECT"]),
     ("inbox", &["DELETE", "SELECT"]),

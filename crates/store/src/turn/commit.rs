@@ -65,7 +65,7 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
     let (of_conversations, inbox_ids): (Vec<Uuid>, Vec<i64>) = messages().unzip();
     let told = turns.iter().flat_map(|t| t.turn.files.iter().map(move |file| (t.conversation, *file)));
     let (of_files, files): (Vec<Uuid>, Vec<Uuid>) = told.unzip();
-    // Locking the conversations comes first and proves that the leases are held: what has no lease joins with nothing.
+    // Locking the states of the conversations comes first and proves that the leases are held: what has no lease joins with nothing.
     let rows = sqlx::query!(
         r#"with ended as materialized (
              select * from unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::text[], $6::text[], $7::text[],
@@ -73,11 +73,11 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
              as e (conversation_id, fence, messages, reply_id, reply, outcome, parked_reason, agent, agent_revision,
                  provider, model, tokens_in, tokens_out, elapsed_ms)
          ), held as (
-             update konstruct.conversation c
-             set lease_owner = null, lease_until = null, attempt = 0, last_seq = c.last_seq + e.messages + 1
-             from ended e
-             where c.conversation_id = e.conversation_id and c.fence = e.fence and c.lease_owner is not null
-             returning c.tenant_id, c.last_seq, c.connection, c.reply_to, e.*
+             update konstruct.conversation_state s
+             set lease_owner = null, lease_until = null, attempt = 0, last_seq = s.last_seq + e.messages + 1
+             from ended e join konstruct.conversation c using (conversation_id)
+             where s.conversation_id = e.conversation_id and s.fence = e.fence and s.lease_owner is not null
+             returning s.tenant_id, s.last_seq, c.connection, c.reply_to, e.*
          ), finished as (
              delete from konstruct.inbox i
              using unnest($15::uuid[], $16::bigint[]) as m (conversation_id, inbox_id), held h

@@ -138,7 +138,7 @@ async fn fill_delivery(world: &World) {
     let minute = std::time::Duration::from_mins(1);
     assert!(gateway.lease_poll(globex, &web, "gateway", minute).await.unwrap());
     gateway.listening(globex, &web, minute).await.unwrap();
-    let conversation = konstruct_store::conversation_of(globex, &web_chat(), &message("c3", 1));
+    let conversation = konstruct_store::conversation_of(globex, &web_chat(), &message("c2", 1));
     assert!(gateway.stream_begins(globex, conversation, part.reply).await.unwrap());
     let subject = serde_json::json!({ "secret": "subject" });
     let offer = konstruct_store::Offer {

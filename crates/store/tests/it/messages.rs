@@ -245,7 +245,10 @@ async fn a_retried_conversation_waits_and_a_parked_message_does_not_come_back() 
     runtime.retry_later(&claim, Duration::from_mins(1)).await.unwrap();
     assert!(runtime.claim("worker", LEASE).await.unwrap().is_none());
     let mut admin = world.database.admin().await;
-    sqlx::raw_sql("update konstruct.conversation set retry_at = now()").execute(&mut admin).await.unwrap();
+    sqlx::raw_sql("update konstruct.conversation_state set retry_at = now()")
+        .execute(&mut admin)
+        .await
+        .unwrap();
     let claim = runtime.claim("worker", LEASE).await.unwrap().unwrap();
     assert_eq!(claim.attempt, 2);
     runtime.give_back(&claim, Duration::ZERO).await.unwrap();

@@ -81,7 +81,7 @@ const MUTATIONS: [(&str, &str); 29] = [
     ("drop policy tenant on konstruct.outbox", "read"),
     ("drop policy tenant on konstruct.outbox", "inserted"),
     ("drop policy tenant on konstruct.outbox", "copied"),
-    ("drop policy tenant on konstruct.conversation", "changed"),
+    ("drop policy tenant on konstruct.conversation_state", "changed"),
     ("alter policy tenant on konstruct.audit with check (true)", "unprotected"),
     ("alter policy tenant on konstruct.audit using (true)", "unprotected"),
     ("alter policy tenant on konstruct.audit to konstruct_gateway", "unprotected"),

@@ -178,7 +178,7 @@ impl Run<'_> {
     async fn expire(&mut self) {
         let tenant = self.tenant.id;
         let statement = format!(
-            "update konstruct.conversation set lease_until = now() - interval '1 s' where tenant_id = '{tenant}'
+            "update konstruct.conversation_state set lease_until = now() - interval '1 s' where tenant_id = '{tenant}'
                  and lease_until is not null;
              update konstruct.outbox set lease_until = now() - interval '1 s' where tenant_id = '{tenant}'
                  and lease_until is not null"
@@ -229,7 +229,7 @@ impl Run<'_> {
     /// After everything is done, all that was said is in the history once, in its order.
     async fn finish(mut self) {
         let statement = format!(
-            "update konstruct.conversation set lease_owner = null, lease_until = null where tenant_id = '{}'",
+            "update konstruct.conversation_state set lease_owner = null, lease_until = null where tenant_id = '{}'",
             self.tenant.id
         );
         self.admin.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(statement))).await.unwrap();
