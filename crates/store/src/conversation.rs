@@ -192,15 +192,16 @@ impl TenantStore {
                      attempt = s.attempt + 1
                  from next n
                  where (s.tenant_id, s.conversation_id, s.fence) = (n.tenant_id, n.conversation_id, n.fence)
-                 returning s.conversation_id, s.fence, s.last_seq, s.attempt
+                 returning s.conversation_id, s.fence, s.last_seq, s.attempt, n.agent, n.late_files
              ), first as (
                  insert into konstruct.conversation_state (conversation_id, fence, lease_owner, lease_until, attempt)
                  select n.conversation_id, 1, $1, now() + make_interval(secs => $2), 1 from next n where n.fence is null
                  on conflict do nothing
                  returning conversation_id, fence, last_seq, attempt
              ), leased as (
-                 select l.*, n.agent, n.late_files
-                 from (select * from again union all select * from first) l join next n using (conversation_id)
+                 select * from again
+                 union all
+                 select f.*, n.agent, n.late_files from first f join next n using (conversation_id)
              )
              select seen.first, seen.last, seen.rows as "rows!", (select count(*) from next) as "chosen!",
                  l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",

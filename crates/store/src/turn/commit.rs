@@ -75,9 +75,9 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
          ), held as (
              update konstruct.conversation_state s
              set lease_owner = null, lease_until = null, attempt = 0, last_seq = s.last_seq + e.messages + 1
-             from ended e join konstruct.conversation c using (conversation_id)
+             from ended e
              where s.conversation_id = e.conversation_id and s.fence = e.fence and s.lease_owner is not null
-             returning s.tenant_id, s.last_seq, c.connection, c.reply_to, e.*
+             returning s.tenant_id, s.last_seq, e.*
          ), finished as (
              delete from konstruct.inbox i
              using unnest($15::uuid[], $16::bigint[]) as m (conversation_id, inbox_id), held h
@@ -94,7 +94,8 @@ async fn commit(pool: &PgPool, turns: &[Ended]) -> Result<Vec<Option<i64>>> {
              select h.tenant_id, h.conversation_id, h.last_seq, 'employee', null, h.reply from held h
          ), queued as (
              insert into konstruct.outbox (tenant_id, reply_id, conversation_id, connection, reply_to, body)
-             select tenant_id, reply_id, conversation_id, connection, reply_to, reply from held
+             select h.tenant_id, h.reply_id, h.conversation_id, c.connection, c.reply_to, h.reply
+             from held h join konstruct.conversation c using (tenant_id, conversation_id)
          ), recorded as (
              insert into konstruct.turn (tenant_id, reply_id, conversation_id, agent, agent_revision, provider, model,
                  tokens_in, tokens_out, outcome, messages, elapsed_ms)
