@@ -139,9 +139,11 @@ impl Store {
             .await?;
             resolved = waited.rows_affected() > 0;
             if resolved {
+                // One that was given up because nobody knew has got its answer: after an outage of ours reports come late.
                 sqlx::query!(
-                    "update konstruct.outbox set due_at = clock_timestamp()
-                     where reply_id = $1 and connection = $2 and state = 'pending'",
+                    "update konstruct.outbox set state = 'pending', due_at = clock_timestamp(),
+                         attempt = case state when 'dead' then 0 else attempt end, waits = 0
+                     where reply_id = $1 and connection = $2 and state in ('pending', 'dead')",
                     reply,
                     connection.as_str()
                 )

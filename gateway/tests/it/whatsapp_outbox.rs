@@ -102,7 +102,7 @@ async fn when_the_answer_is_lost_the_reply_waits_for_the_report_and_is_not_sent_
 }
 
 #[tokio::test]
-async fn without_a_report_the_reply_is_flagged_and_not_sent_again() {
+async fn without_a_report_the_reply_is_flagged_and_not_sent_again_until_a_late_one_settles_it() {
     let scene = Scene::start(false).await;
     scene.ask("hello").await;
     eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
@@ -121,6 +121,13 @@ async fn without_a_report_the_reply_is_flagged_and_not_sent_again() {
     .await;
     let reason = scene.world.outbox().await[0].last_error.clone().unwrap();
     assert!(reason.starts_with("in doubt"), "{reason}");
+    assert_eq!(scene.world.whatsapp.sent().len(), 1);
+
+    // Meta repeats its reports for days: one that comes late settles the matter.
+    let sent = scene.world.whatsapp.sent();
+    let report = scene.line.app.status(&scene.world.whatsapp.report(&sent[0], "sent"));
+    assert_eq!(deliver(&scene.world, &scene.line, &report).await, StatusCode::OK);
+    scene.outbox_is("sent").await;
     assert_eq!(scene.world.whatsapp.sent().len(), 1);
 }
 
