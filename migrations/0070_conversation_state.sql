@@ -15,7 +15,8 @@ create table konstruct.conversation_state (
     retry_at timestamptz not null default '-infinity',
     -- Lines of history so far; the window in Redis is stale when it disagrees.
     last_seq bigint not null default 0,
-    primary key (tenant_id, conversation_id, fence)
+    primary key (tenant_id, conversation_id, fence),
+    foreign key (tenant_id, conversation_id) references konstruct.conversation on delete cascade
 )
 with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 2000);
 
@@ -79,19 +80,5 @@ begin
         end if;
     end loop;
     perform set_config('konstruct.tenant', '', true);
-end
-$$;
-
-create or replace procedure konstruct.erase_happenings()
-    language plpgsql
-    set search_path = pg_catalog
-as $$
-declare
-    name text;
-begin
-    foreach name in array array['conversation', 'conversation_state', 'inbox', 'delivery', 'parked', 'history', 'outbox',
-            'outbox_sent', 'turn', 'audit'] loop
-        execute format('delete from konstruct.%I', name);
-    end loop;
 end
 $$;
