@@ -85,7 +85,7 @@ impl Cluster {
         for tenant in self.caches.tenants.all() {
             if tenant.spec.plan.as_deref() == Some(plan) {
                 self.queues.tenants.add_object(&tenant);
-                self.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+                self.requeue_objects_in(&tenant.spec.namespace());
             }
         }
     }

@@ -37,6 +37,14 @@ impl Problem {
         matches!(self.reason, Reason::ProviderNotReady | Reason::AgentNotReady | Reason::NamespaceTerminating)
     }
 
+    /// The tenant's namespace is what is in the way. Only those that are ours are watched, so nobody tells when that is over.
+    pub const fn is_about_namespace(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::NamespaceConflict | Reason::NamespaceMissing | Reason::NamespaceTerminating
+        )
+    }
+
     /// The remedy is in a Secret, which is not watched but read again after a while.
     pub const fn is_about_a_secret(&self) -> bool {
         matches!(self.reason, Reason::MissingSecret | Reason::MissingSecretKey | Reason::InvalidSecret)

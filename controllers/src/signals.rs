@@ -47,6 +47,6 @@ fn look_again(context: &Context, tenant: TenantId) {
         context.requeue_objects_in(&context.settings.system_namespace);
     } else if let Some(tenant) = context.caches.tenants.get_by_uid(&tenant.to_string()) {
         context.queues.tenants.add_object(&tenant);
-        context.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+        context.requeue_objects_in(&tenant.spec.namespace());
     }
 }

@@ -87,7 +87,7 @@ const fn any<K>(_: &Cluster, _: &K) -> bool {
 }
 
 fn is_our_tenant(cluster: &Cluster, tenant: &Tenant) -> bool {
-    cluster.settings.namespaces.has(&format!("kt-{}", tenant.spec.slug))
+    cluster.settings.namespaces.has(&tenant.spec.namespace())
 }
 
 fn is_in_our_namespace<K: Resource>(cluster: &Cluster, object: &K) -> bool {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use konstruct_domain::ids::NAMESPACE_PREFIX;
 use kube::CustomResource;
 use kube::core::Rule;
 use schemars::JsonSchema;
@@ -68,6 +69,13 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub extra_egress: Vec<EgressDestination>,
+}
+
+impl TenantSpec {
+    /// The tenant's namespace, whether or not the slug is valid.
+    pub fn namespace(&self) -> String {
+        format!("{NAMESPACE_PREFIX}{}", self.slug)
+    }
 }
 
 /// Whether a tenant's employees work.

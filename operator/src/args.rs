@@ -243,14 +243,10 @@ impl Args {
 
 fn tenant_namespaces(names: &[String], given: bool) -> Result<TenantNamespaces, Error> {
     let names: BTreeSet<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
-    if let Some(name) = names.iter().find(|name| !is_tenants(name)) {
+    if let Some(name) = names.iter().find(|name| Slug::of_namespace(name).is_none()) {
         return Err(Error::NotATenants(name.clone()));
     }
     Ok(if names.is_empty() { TenantNamespaces::All } else { TenantNamespaces::Only { names, given } })
-}
-
-fn is_tenants(namespace: &str) -> bool {
-    namespace.strip_prefix("kt-").is_some_and(|slug| slug.parse::<Slug>().is_ok())
 }
 
 fn bare_address(

@@ -71,14 +71,16 @@ impl<K: Cached> Places<K> {
     fn listed(&mut self, place: &str, objects: Vec<K>) -> Vec<Event<K>> {
         let listed: Objects<K> =
             objects.into_iter().map(|object| (ObjectRef::from(&object), object)).collect();
-        let before = self.known.insert(place.to_owned(), listed.clone()).unwrap_or_default();
-        if self.awaited.is_empty() {
+        let before = self.known.remove(place).unwrap_or_default();
+        let said = if self.awaited.is_empty() {
             let gone = before.into_iter().filter(|(reference, _)| !listed.contains_key(reference));
-            let gone: Vec<_> = gone.map(|(_, object)| Event::Delete(object)).collect();
-            return gone.into_iter().chain(listed.into_values().map(Event::Apply)).collect();
-        }
-        self.awaited.remove(place);
-        if self.awaited.is_empty() { self.everything() } else { Vec::new() }
+            let there = listed.values().cloned().map(Event::Apply);
+            gone.map(|(_, object)| Event::Delete(object)).chain(there).collect()
+        } else {
+            Vec::new()
+        };
+        self.known.insert(place.to_owned(), listed);
+        if self.awaited.remove(place) && self.awaited.is_empty() { self.everything() } else { said }
     }
 
     fn everything(&self) -> Vec<Event<K>> {

@@ -102,7 +102,7 @@ fn surplus_of(cluster: &Cluster, tenant: &Tenant) -> Surplus {
     let Some(entitlement) = tenant_ref(tenant).and_then(|tenant| cluster.entitlement(&tenant)) else {
         return Surplus::default();
     };
-    let namespace = format!("kt-{}", tenant.spec.slug);
+    let namespace = tenant.spec.namespace();
     let limits = entitlement.limits;
     Surplus {
         agents: limits

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use konstruct_crds::{Tenant, TenantStatus};
+use konstruct_domain::Slug;
 use kube::{Api, ResourceExt};
 
 pub use dereference::{Dereferenced, PlanLookup, RuntimeNeeds, Surplus};
@@ -134,7 +135,7 @@ impl Tenants {
 
 /// The tenant's objects depend on whether it is there.
 pub(crate) fn requeue_objects(cluster: &Cluster, tenant: &Tenant) {
-    cluster.requeue_objects_in(&format!("kt-{}", tenant.spec.slug));
+    cluster.requeue_objects_in(&tenant.spec.namespace());
 }
 
 /// The Tenant that a namespace was made for, whatever somebody has done to its annotations since.
@@ -142,8 +143,8 @@ pub(crate) fn requeue_owner(cluster: &Cluster, namespace: &Namespace) {
     if let Some(name) = namespace.annotations().get(TENANT_NAME) {
         cluster.queues.tenants.add("", name);
     }
-    if let Some(slug) = namespace.name_any().strip_prefix("kt-") {
-        cluster.requeue_tenants_with_slug(slug);
+    if let Some(slug) = Slug::of_namespace(&namespace.name_any()) {
+        cluster.requeue_tenants_with_slug(slug.as_str());
     }
 }
 

@@ -156,15 +156,10 @@ pub(super) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
     builder.finish()
 }
 
-/// Namespaces that are not ours are not watched, so nobody tells when one is gone.
+/// Nobody tells when a namespace that was in the way is gone.
 pub(super) fn next_with_problems(problems: &[Problem]) -> Next {
-    let about_namespace = |problem: &Problem| {
-        matches!(
-            problem.reason,
-            Reason::NamespaceConflict | Reason::NamespaceMissing | Reason::NamespaceTerminating
-        )
-    };
-    if problems.iter().any(about_namespace) { Next::Retry } else { report::next_with_problems(problems) }
+    let about_namespace = problems.iter().any(Problem::is_about_namespace);
+    if about_namespace { Next::Retry } else { report::next_with_problems(problems) }
 }
 
 /// The provisioner takes the walls down when it reads that nothing runs.

@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// with room for suffixes.
 pub const SLUG_MAX: usize = 40;
 
+/// How the names of tenants' namespaces begin. The slug follows.
+pub const NAMESPACE_PREFIX: &str = "kt-";
+
 /// Slugs that would read as part of the platform.
 const RESERVED_SLUGS: [&str; 6] =
     ["default", "konstruct", "konstruct-system", "kube-system", "platform", "system"];
@@ -97,7 +100,12 @@ impl Slug {
 
     /// The tenant's Kubernetes namespace.
     pub fn namespace(&self) -> String {
-        format!("kt-{}", self.0)
+        format!("{NAMESPACE_PREFIX}{}", self.0)
+    }
+
+    /// Of the tenant whose a namespace is by its name.
+    pub fn of_namespace(namespace: &str) -> Option<Self> {
+        namespace.strip_prefix(NAMESPACE_PREFIX)?.parse().ok()
     }
 
     /// The tenant's PostgreSQL login role. A slug has no underscore, so two slugs never share a role.
@@ -288,6 +296,10 @@ mod tests {
         assert_ne!(one.database_role(), two.database_role());
         assert_eq!(one.database_role(), "kt_a_b");
         assert_eq!(one.namespace(), "kt-a-b");
+        assert_eq!(Slug::of_namespace("kt-a-b"), Some(one));
+        for nobodys in ["a-b", "kt-", "kt-A", "kt-a/b", "kt-platform"] {
+            assert_eq!(Slug::of_namespace(nobodys), None, "{nobodys}");
+        }
     }
 
     #[test]

@@ -135,26 +135,22 @@ async fn apply_namespace(
             tracing::info!(tenant = tenant.name, namespace = name, "created the namespace");
             Ok((*cluster.caches.namespaces.wrote(created)).clone())
         }
-        (Ownership::Ours, Some(live)) => {
+        (owned @ (Ownership::Ours | Ownership::Given), Some(live)) => {
             if is_up_to_date(&live, &desired)? {
                 return Ok(live);
             }
-            // Exactly the one that was looked at.
+            // Exactly the one that was looked at, and one that was nobody's is so still.
             desired["metadata"]["uid"] = live.uid().into();
-            let repaired = applier.patch(&api, &name, &desired).await?;
-            Ok((*cluster.caches.namespaces.wrote(repaired)).clone())
-        }
-        (Ownership::Given, Some(live)) => {
-            // As it was looked at: nobody's.
-            desired["metadata"]["uid"] = live.uid().into();
-            desired["metadata"]["resourceVersion"] = live.resource_version().into();
-            let adopted = applier.patch(&api, &name, &desired).await?;
-            tracing::info!(
-                tenant = tenant.name,
-                namespace = name,
-                "took over the namespace that it was given"
-            );
-            Ok((*cluster.caches.namespaces.wrote(adopted)).clone())
+            if owned == Ownership::Given {
+                desired["metadata"]["resourceVersion"] = live.resource_version().into();
+                tracing::info!(
+                    tenant = tenant.name,
+                    namespace = name,
+                    "takes over the namespace that it was given"
+                );
+            }
+            let written = applier.patch(&api, &name, &desired).await?;
+            Ok((*cluster.caches.namespaces.wrote(written)).clone())
         }
         // The next pass says what is in the way.
         _ => Err(Error::NamespaceTaken(name)),

@@ -68,15 +68,8 @@ fn fault(host: &str, opening: &Opening) -> Option<(Reason, String)> {
 /// A spec that cannot work leaves the walls as they are, unless the namespace itself is what is wrong.
 pub(in crate::tenant) fn invalid(tenant: &Tenant, problems: &[Problem]) -> TenantStatus {
     let mut builder = StatusBuilder::new(tenant);
-    let claims_namespace = |problem: &&Problem| {
-        matches!(
-            problem.reason,
-            Reason::SlugConflict
-                | Reason::NamespaceConflict
-                | Reason::NamespaceMissing
-                | Reason::NamespaceTerminating
-        )
-    };
+    let claims_namespace =
+        |problem: &&Problem| problem.is_about_namespace() || problem.reason == Reason::SlugConflict;
     if let Some(problem) = problems.iter().find(claims_namespace) {
         builder.set(ConditionType::NamespaceReady, false, problem.reason, &problem.message);
     } else {

@@ -30,7 +30,7 @@ impl Resolver {
         if tenant.spec.extra_egress.is_empty() {
             return Hosts::new();
         }
-        let namespace = format!("kt-{}", tenant.spec.slug);
+        let namespace = tenant.spec.namespace();
         let before = cluster.caches.network_policies.get(&namespace, super::POLICY);
         let before = before.map(|policy| in_force(&policy)).unwrap_or_default();
         let lookups = named_by(tenant).into_iter().map(|host| {
