@@ -23,6 +23,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    use_small_pages();
     match cli::Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
@@ -30,4 +31,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The allocator asks for huge pages, of which every process of ours uses a part: they made an operator's memory half as
+/// large again and nothing faster.
+fn use_small_pages() {
+    // A kernel that refuses costs memory and nothing else.
+    rustix::thread::disable_transparent_huge_pages(true).ok();
 }
