@@ -89,6 +89,8 @@ pub(crate) struct Report {
     refused: BTreeSet<Token>,
     /// Not seen, and kept for somebody to decide whether the platform has it.
     flagged: BTreeSet<Token>,
+    /// Calls of WhatsApp that were left without an answer.
+    pub(crate) unheard: BTreeSet<Token>,
     lost: BTreeSet<Token>,
     duplicated: BTreeSet<Token>,
     reordered: BTreeSet<Token>,
@@ -190,8 +192,14 @@ impl fmt::Display for Report {
             tokens.iter().take(10).try_for_each(|token| write!(f, " {token}"))?;
             writeln!(f)?;
         }
-        let doubtful = self.flagged.iter().filter(|token| in_whatsapp(token)).count();
-        writeln!(f, "of WhatsApp   flagged {doubtful} of {} acknowledged", self.acknowledged_in_whatsapp)?;
+        let doubtful = || self.flagged.iter().filter(|token| in_whatsapp(token));
+        writeln!(
+            f,
+            "of WhatsApp   flagged {} of {} acknowledged, {} of them because WhatsApp left a call without an answer",
+            doubtful().count(),
+            self.acknowledged_in_whatsapp,
+            doubtful().filter(|token| self.unheard.contains(token)).count()
+        )?;
         writeln!(
             f,
             "unexpected    {} {:?}",

@@ -142,6 +142,7 @@ async fn read_now(world: &World, written: &Written) -> Result<Report> {
     replies.retain(|reply| !files::goes_on(&reply.text));
     let mut report = check(&written.sent, &replies, &flagged);
     let expected = written.sent.iter().filter(|sent| sent.has_file && sent.acknowledged.is_some()).count();
+    report.unheard = whatsapp::unheard(world);
     report.files = files::look(world, expected).await;
     Ok(report)
 }

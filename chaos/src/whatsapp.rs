@@ -1,5 +1,6 @@
 //! A person in WhatsApp, Meta's deliveries of what they write, and its reports on what was sent to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -80,6 +81,11 @@ pub(crate) async fn report(world: Arc<World>) {
 
 pub(crate) fn read(world: &World) -> Result<Vec<Reply>> {
     world.platforms.whatsapp.sent().iter().map(|message| reply(world, message)).collect()
+}
+
+/// What WhatsApp was silent about: nobody can know whether it has taken that.
+pub(crate) fn unheard(world: &World) -> BTreeSet<Token> {
+    world.platforms.whatsapp.unheard().iter().flat_map(|text| Token::all_in(text)).collect()
 }
 
 fn reply(world: &World, message: &SentMessage) -> Result<Reply> {

@@ -149,6 +149,17 @@ async fn what_meta_refuses_for_now_is_sent_later_and_once() {
 }
 
 #[tokio::test]
+async fn what_meta_had_no_room_for_is_not_in_doubt() {
+    let scene = Scene::start(false).await;
+    scene.ask("hello").await;
+    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    scene.world.whatsapp.inject("messages", [CallFault::Status(503)]);
+    scene.world.answer(&scene.tenant, "hi").await;
+    scene.outbox_is("sent").await;
+    assert_eq!(scene.world.whatsapp.sent().len(), 1);
+}
+
+#[tokio::test]
 async fn many_replies_to_one_person_are_paced_and_keep_their_order() {
     let scene = Scene::start(false).await;
     // What comes faster than this is refused.

@@ -132,7 +132,8 @@ fn meaning_of(status: StatusCode, answer: &Value) -> Refusal {
         }
         // A token that is not one at all leads to an address that does not exist.
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => SendError::CredentialsRejected { reason },
-        StatusCode::CONFLICT => SendError::Transient { reason },
+        // A 503 says of itself that the request was not handled (RFC 9110, 15.6.4).
+        StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE => SendError::Transient { reason },
         StatusCode::BAD_REQUEST if description.contains("can't parse entities") => return Refusal::Markup,
         _ if status.is_client_error() => SendError::Rejected { reason },
         _ => SendError::InDoubt { reason },
@@ -156,6 +157,7 @@ mod tests {
         assert_eq!(markup, Refusal::Markup);
         assert!(matches!(of(401, json!({})), Refusal::Failed(SendError::CredentialsRejected { .. })));
         assert!(matches!(of(403, json!({})), Refusal::Failed(SendError::Rejected { .. })));
+        assert!(matches!(of(503, Value::Null), Refusal::Failed(SendError::Transient { .. })));
         assert!(matches!(of(502, Value::Null), Refusal::Failed(SendError::InDoubt { .. })));
     }
 }

@@ -86,6 +86,8 @@ async fn call(request: RequestBuilder, token: &SecretString) -> Outcome {
             Err(Meaning::Failed(SendError::CredentialsRejected { reason }))
         }
         _ if status.is_client_error() => Err(Meaning::Failed(SendError::Rejected { reason })),
+        // It says of itself that it has not handled the request (RFC 9110, 15.6.4); a gateway's 502 or 504 does not.
+        (StatusCode::SERVICE_UNAVAILABLE, _) => Err(Meaning::Failed(SendError::Transient { reason })),
         _ => Err(in_doubt(format!("{reason} without a readable answer"))),
     }
 }

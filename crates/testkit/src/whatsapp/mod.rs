@@ -82,6 +82,11 @@ impl WhatsAppDouble {
         self.state.lock().sent.clone()
     }
 
+    /// Texts whose call was left without an answer and did nothing.
+    pub fn unheard(&self) -> Vec<String> {
+        self.state.lock().unheard.clone()
+    }
+
     /// How often people saw a sign of typing, with the message that it answers.
     pub fn typing(&self) -> Vec<String> {
         self.state.lock().typing.clone()

@@ -108,6 +108,7 @@ pub(super) struct Inner {
     pub numbers: Vec<Number>,
     pub wrote: HashMap<String, SystemTime>,
     pub sent: Vec<SentMessage>,
+    pub unheard: Vec<String>,
     pub typing: Vec<String>,
     pub calls: Vec<String>,
     pub faults: Faults,
