@@ -147,7 +147,8 @@ impl TenantStore {
         // Materialised: a join that ran the selection again would lease a second time, for nobody. `offset 0` keeps the
         // order of those who wait, so that no more conversations are looked at than are wanted. Of a conversation's state
         // the newest is taken: older ones may be there for as long as somebody's snapshot is. Whoever leased one since ours
-        // has raised its fence, so that the update meets no row.
+        // has raised its fence, so that the update meets no row. Nobody waits for the lease to be on disk: if PostgreSQL dies
+        // and forgets one, two may have the same fence, of whom the first to commit ends the lease for both.
         let rows = sqlx::query!(
             r#"with dedicated as materialized (
                  select coalesce(array_agg(name), '{}') as names
@@ -205,7 +206,8 @@ impl TenantStore {
              )
              select seen.first, seen.last, seen.rows as "rows!", (select count(*) from next) as "chosen!",
                  l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",
-                 l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?"
+                 l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?",
+                 set_config('synchronous_commit', 'off', true) as "synchronous_commit!"
              from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows from scanned) seen
              left join leased l on true"#,
             wanted.owner,

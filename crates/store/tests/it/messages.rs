@@ -165,6 +165,25 @@ async fn a_turn_takes_all_that_waits_and_commits_everything_together() {
 }
 
 #[tokio::test]
+async fn a_lease_that_a_crash_has_made_forgotten_is_ended_by_the_first_commit() {
+    let world = World::new().await;
+    world.gateway.accept(world.acme.id, &web_chat(), &message("c1", 1)).await.unwrap();
+    let runtime = &world.acme.runtime;
+    let forgotten = runtime.claim("before", LEASE).await.unwrap().unwrap();
+    // Leases are not waited for: PostgreSQL may come back without one.
+    let mut admin = world.database.admin().await;
+    sqlx::query("delete from konstruct.conversation_state").execute(&mut admin).await.unwrap();
+    let current = runtime.claim("after", LEASE).await.unwrap().unwrap();
+    assert_eq!(current.fence, forgotten.fence);
+
+    runtime.complete(&forgotten, &answer("first")).await.unwrap();
+    assert!(matches!(runtime.complete(&current, &answer("second")).await, Err(Error::LeaseLost)));
+    let lines = world.gateway.chat_lines(world.acme.id, current.conversation, 0).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["message 1", "first"]);
+    assert!(runtime.claim("after", LEASE).await.unwrap().is_none(), "nothing waits");
+}
+
+#[tokio::test]
 async fn a_worker_that_lost_its_lease_writes_nothing() {
     let world = World::new().await;
     world.gateway.accept(world.acme.id, &web_chat(), &message("c1", 1)).await.unwrap();
