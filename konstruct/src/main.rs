@@ -33,8 +33,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The allocator asks for huge pages, of which every process of ours uses a part: they made an operator's memory half as
-/// large again and nothing faster.
+/// The allocator asks for huge pages, of which every process of ours uses a part: they made an operator's memory a
+/// third larger and nothing faster.
 fn use_small_pages() {
     // A kernel that refuses costs memory and nothing else.
     rustix::thread::disable_transparent_huge_pages(true).ok();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 /// What went wrong. A closed set: the outbox decides on each of these and on nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
@@ -29,6 +31,22 @@ pub enum SendError {
 }
 
 impl SendError {
+    /// Of a call that got no answer: only before the request left is it certain that nothing was taken.
+    pub(crate) fn of_call(error: reqwest::Error) -> Self {
+        let before_sending = error.is_connect() || error.is_builder();
+        let reason = error.without_url().to_string();
+        if before_sending { Self::Transient { reason } } else { Self::InDoubt { reason } }
+    }
+
+    /// Of a platform's own failure, where it cannot be asked what it has taken. A 503 says of itself that the request was
+    /// not handled (RFC 9110, 15.6.4); a gateway's 502 or 504 does not.
+    pub(crate) fn of_failure(status: StatusCode, reason: String) -> Self {
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => Self::Transient { reason },
+            _ => Self::InDoubt { reason },
+        }
+    }
+
     /// Of a call that shows nobody anything: it delivered nothing, however it ended.
     pub(crate) fn undelivered(self) -> Self {
         match self {

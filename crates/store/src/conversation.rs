@@ -204,11 +204,11 @@ impl TenantStore {
                  union all
                  select f.*, n.agent, n.late_files from first f join next n using (conversation_id)
              )
-             select seen.first, seen.last, seen.rows as "rows!", (select count(*) from next) as "chosen!",
-                 l.conversation_id as "conversation_id?", l.fence as "fence?", l.agent as "agent?",
-                 l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?",
-                 set_config('synchronous_commit', 'off', true) as "synchronous_commit!"
-             from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows from scanned) seen
+             select seen.first, seen.last, seen.rows as "rows!", seen.unsynced as "unsynced!",
+                 (select count(*) from next) as "chosen!", l.conversation_id as "conversation_id?", l.fence as "fence?",
+                 l.agent as "agent?", l.last_seq as "last_seq?", l.attempt as "attempt?", l.late_files as "late_files?"
+             from (select min(inbox_id) as first, max(inbox_id) as last, count(*) as rows,
+                       set_config('synchronous_commit', 'off', true) as unsynced from scanned) seen
              left join leased l on true"#,
             wanted.owner,
             wanted.lease.as_secs_f64(),

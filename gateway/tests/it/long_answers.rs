@@ -215,9 +215,7 @@ async fn whatsapp_gets_messages_where_the_file_is_refused() {
 
 #[tokio::test]
 async fn a_document_whose_fate_is_unknown_waits_for_whatsapps_report() {
-    let scene = whatsapp_outbox::Scene::start(false).await;
-    scene.ask("tell me everything").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = whatsapp_outbox::Scene::asked("tell me everything").await;
     scene.world.whatsapp.inject("messages", [CallFault::AcceptThenDrop]);
     scene.world.answer(&scene.tenant, &answer(20_000)).await;
     let sent = scene.world.whatsapp.wait_for_sent(1).await;

@@ -30,6 +30,14 @@ impl Scene {
         assert_eq!(deliver(&self.world, &self.line, &body).await, StatusCode::OK);
     }
 
+    /// Asks in a new scene, and waits until the calls to come are those of the reply.
+    pub(crate) async fn asked(text: &str) -> Self {
+        let scene = Self::start(false).await;
+        scene.ask(text).await;
+        eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+        scene
+    }
+
     pub(crate) async fn outbox_is(&self, state: &str) {
         eventually(&format!("the reply is {state}"), async || {
             let rows = self.world.outbox().await;
@@ -79,9 +87,7 @@ async fn a_long_reply_comes_in_parts_and_in_order_and_goes_on_after_a_refusal() 
 
 #[tokio::test]
 async fn when_the_answer_is_lost_the_reply_waits_for_the_report_and_is_not_sent_again() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     scene.world.whatsapp.inject("messages", [CallFault::AcceptThenDrop]);
     scene.world.answer(&scene.tenant, "hi").await;
     let sent = scene.world.whatsapp.wait_for_sent(1).await;
@@ -103,9 +109,7 @@ async fn when_the_answer_is_lost_the_reply_waits_for_the_report_and_is_not_sent_
 
 #[tokio::test]
 async fn without_a_report_the_reply_is_flagged_and_not_sent_again_until_a_late_one_settles_it() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     scene.world.whatsapp.inject("messages", [CallFault::AcceptThenDrop]);
     scene.world.answer(&scene.tenant, "hi").await;
     scene.world.whatsapp.wait_for_sent(1).await;
@@ -133,9 +137,7 @@ async fn without_a_report_the_reply_is_flagged_and_not_sent_again_until_a_late_o
 
 #[tokio::test]
 async fn what_meta_refuses_for_now_is_sent_later_and_once() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     let faults =
         [CallFault::RateLimited { seconds: 0 }, CallFault::Error(131_016), CallFault::Error(131_056)];
     scene.world.whatsapp.inject("messages", faults);
@@ -150,9 +152,7 @@ async fn what_meta_refuses_for_now_is_sent_later_and_once() {
 
 #[tokio::test]
 async fn what_meta_had_no_room_for_is_not_in_doubt() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     scene.world.whatsapp.inject("messages", [CallFault::Status(503)]);
     scene.world.answer(&scene.tenant, "hi").await;
     scene.outbox_is("sent").await;
@@ -175,9 +175,7 @@ async fn many_replies_to_one_person_are_paced_and_keep_their_order() {
 
 #[tokio::test]
 async fn what_meta_will_never_take_is_a_dead_letter_with_its_words() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     scene.world.whatsapp.inject("messages", [CallFault::Error(131_026)]);
     scene.world.answer(&scene.tenant, "hi").await;
     scene.outbox_is("dead").await;
@@ -187,9 +185,7 @@ async fn what_meta_will_never_take_is_a_dead_letter_with_its_words() {
 
 #[tokio::test]
 async fn a_refused_token_and_a_restricted_account_show_on_the_connection() {
-    let scene = Scene::start(false).await;
-    scene.ask("hello").await;
-    eventually("the sign of typing is over", async || scene.world.whatsapp.typing().len() == 1).await;
+    let scene = Scene::asked("hello").await;
     scene.world.whatsapp.inject("messages", [CallFault::Error(190)]);
     scene.world.answer(&scene.tenant, "hi").await;
     eventually("the refusal is reported", async || {

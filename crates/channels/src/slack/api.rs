@@ -93,11 +93,7 @@ pub(super) fn form(arguments: &[(&str, &str)]) -> String {
 }
 
 async fn call(request: RequestBuilder, token: &SecretString) -> Result<Value, SendError> {
-    let response = request.bearer_auth(token.expose_secret()).send().await.map_err(|error| {
-        let before_sending = error.is_connect() || error.is_builder();
-        let reason = error.without_url().to_string();
-        if before_sending { SendError::Transient { reason } } else { SendError::InDoubt { reason } }
-    })?;
+    let response = request.bearer_auth(token.expose_secret()).send().await.map_err(SendError::of_call)?;
     check_status(&response)?;
     let body = response.bytes().await.map_err(|error| unreadable(&error.without_url().to_string()))?;
     let answer: Value = serde_json::from_slice(&body)

@@ -99,15 +99,7 @@ impl Client {
 }
 
 async fn result(request: RequestBuilder) -> Result<Value, Refusal> {
-    let response = request.send().await.map_err(|error| {
-        let before_sending = error.is_connect() || error.is_builder();
-        let reason = error.without_url().to_string();
-        Refusal::Failed(if before_sending {
-            SendError::Transient { reason }
-        } else {
-            SendError::InDoubt { reason }
-        })
-    })?;
+    let response = request.send().await.map_err(|error| Refusal::Failed(SendError::of_call(error)))?;
     let status = response.status();
     let in_doubt = |reason: String| Refusal::Failed(SendError::InDoubt { reason });
     let body = response.bytes().await.map_err(|error| in_doubt(error.without_url().to_string()))?;
@@ -132,11 +124,10 @@ fn meaning_of(status: StatusCode, answer: &Value) -> Refusal {
         }
         // A token that is not one at all leads to an address that does not exist.
         StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND => SendError::CredentialsRejected { reason },
-        // A 503 says of itself that the request was not handled (RFC 9110, 15.6.4).
-        StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE => SendError::Transient { reason },
+        StatusCode::CONFLICT => SendError::Transient { reason },
         StatusCode::BAD_REQUEST if description.contains("can't parse entities") => return Refusal::Markup,
         _ if status.is_client_error() => SendError::Rejected { reason },
-        _ => SendError::InDoubt { reason },
+        _ => SendError::of_failure(status, reason),
     })
 }
 

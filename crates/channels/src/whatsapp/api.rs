@@ -57,15 +57,8 @@ impl Client {
 }
 
 async fn call(request: RequestBuilder, token: &SecretString) -> Outcome {
-    let response = request.bearer_auth(token.expose_secret()).send().await.map_err(|error| {
-        let before_sending = error.is_connect() || error.is_builder();
-        let reason = error.without_url().to_string();
-        Meaning::Failed(if before_sending {
-            SendError::Transient { reason }
-        } else {
-            SendError::InDoubt { reason }
-        })
-    })?;
+    let response = request.bearer_auth(token.expose_secret()).send().await;
+    let response = response.map_err(|error| Meaning::Failed(SendError::of_call(error)))?;
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let in_doubt = |reason: String| Meaning::Failed(SendError::InDoubt { reason });
@@ -86,8 +79,9 @@ async fn call(request: RequestBuilder, token: &SecretString) -> Outcome {
             Err(Meaning::Failed(SendError::CredentialsRejected { reason }))
         }
         _ if status.is_client_error() => Err(Meaning::Failed(SendError::Rejected { reason })),
-        // It says of itself that it has not handled the request (RFC 9110, 15.6.4); a gateway's 502 or 504 does not.
-        (StatusCode::SERVICE_UNAVAILABLE, _) => Err(Meaning::Failed(SendError::Transient { reason })),
-        _ => Err(in_doubt(format!("{reason} without a readable answer"))),
+        _ => {
+            let reason = format!("{reason} without a readable answer");
+            Err(Meaning::Failed(SendError::of_failure(status, reason)))
+        }
     }
 }

@@ -224,12 +224,12 @@ async fn changes(cluster: &Cluster, tenants: usize) -> Result<Vec<f64>> {
 }
 
 async fn change(cluster: &Cluster, slug: &str, pods: usize) -> Result<f64> {
-    let (quotas, all) =
-        (cluster.api(Kind::ResourceQuota, &format!("kt-{slug}")), cluster.cluster_api(Kind::Tenant));
+    let quotas = cluster.api(Kind::ResourceQuota, &format!("kt-{slug}"));
+    let tenants = cluster.cluster_api(Kind::Tenant);
     let version = quotas.list_metadata(&ListParams::default()).await?.metadata.resource_version;
     let watch = quotas.watch(&WatchParams::default(), &version.context("a list without a version")?).await?;
     // Opens the connection that the change goes over: the watch keeps the one before to itself.
-    all.get_metadata(slug).await?;
+    tenants.get_metadata(slug).await?;
     let wanted = pods.to_string();
     let changed = watch.try_filter_map(|event| {
         let quota = match event {
@@ -242,7 +242,7 @@ async fn change(cluster: &Cluster, slug: &str, pods: usize) -> Result<f64> {
     });
     let begun = Instant::now();
     let patch = Patch::Merge(json!({"spec": {"quota": {"pods": pods}}}));
-    all.patch(slug, &PatchParams::default(), &patch).await?;
+    tenants.patch(slug, &PatchParams::default(), &patch).await?;
     let seen = tokio::time::timeout(Duration::from_mins(1), pin!(changed).try_next()).await;
     seen.context("a change was not followed in a minute")??.context("the watch has ended")?;
     Ok(begun.elapsed().as_secs_f64() * 1000.0)
