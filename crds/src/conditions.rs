@@ -115,7 +115,7 @@ impl ConditionType {
             Self::EgressResolved => {
                 "Every host of `spec.extraEgress` was found and has public addresses only."
             }
-            Self::WithinPlan => "The tenant has no more agents and channels than its plan allows.",
+            Self::WithinPlan => "The tenant has no more agents, channels and admins than its plan allows.",
             Self::IsolationVerified => {
                 "`konstruct verify isolation` tried out every claim of isolation, and each of them held."
             }

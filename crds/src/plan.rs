@@ -51,6 +51,11 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 0, max = 10000))]
     pub channels: Option<u16>,
+    /// People in the Tenant's `admins`. The first ones named have a seat; the others are named in its condition
+    /// `WithinPlan`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<i32>", range(min = 0, max = 10000))]
+    pub seats: Option<u16>,
     /// Turns that the tenant's runtime works on at one time. Further conversations wait for their turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<i32>", range(min = 1, max = 256))]

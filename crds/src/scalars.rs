@@ -292,6 +292,24 @@ pub(crate) fn origins(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// People by their e-mail addresses, in an order that counts. Lower case, so that nobody is in the list twice.
+pub(crate) fn email_addresses(_: &mut SchemaGenerator) -> Schema {
+    let address = string(
+        3,
+        254,
+        &[(
+            "self.matches('^[^@A-Z[:space:]]+@[^@A-Z[:space:]]+$')",
+            "write an e-mail address in lower case, such as kim@example.com",
+        )],
+    );
+    json_schema!({
+        "type": "array",
+        "maxItems": 100,
+        "items": address,
+        "x-kubernetes-list-type": "set",
+    })
+}
+
 /// Models of a provider.
 pub(crate) fn model_names(_: &mut SchemaGenerator) -> Schema {
     json_schema!({

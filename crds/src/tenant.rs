@@ -40,6 +40,11 @@ pub struct TenantSpec {
     /// Short name from which the names of everything the tenant owns are derived. Never changes.
     #[schemars(schema_with = "scalars::immutable_slug")]
     pub slug: String,
+    /// E-mail addresses of the people who administer the tenant, the most important ones first. Each takes one of the
+    /// plan's seats.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "scalars::email_addresses")]
+    pub admins: Vec<String>,
     /// The Plan that says what the tenant may have. Absent: not limited but by the fields below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "scalars::object_name")]

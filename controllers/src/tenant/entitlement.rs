@@ -30,6 +30,7 @@ pub struct Entitlement {
 pub struct TenantLimits {
     pub agents: Option<u16>,
     pub channels: Option<u16>,
+    pub seats: Option<u16>,
     pub concurrent_turns: Option<u16>,
     pub tokens_per_month: Option<u64>,
     pub messages_per_minute: Option<u32>,
@@ -71,6 +72,7 @@ impl Narrowing {
         let Limits {
             agents,
             channels,
+            seats,
             concurrent_turns,
             tokens_per_month,
             messages_per_minute,
@@ -79,6 +81,7 @@ impl Narrowing {
         TenantLimits {
             agents: self.count("spec.limits.agents", *agents, plan.agents),
             channels: self.count("spec.limits.channels", *channels, plan.channels),
+            seats: self.count("spec.limits.seats", *seats, plan.seats),
             concurrent_turns: self.count(
                 "spec.limits.concurrentTurns",
                 *concurrent_turns,

@@ -83,18 +83,19 @@ fn shut(tenant: &Tenant) -> Option<(Reason, String)> {
 fn within_plan(builder: &mut StatusBuilder<TenantStatus>, valid: &Validated) {
     let Surplus { agents, channels } = &valid.surplus;
     let limits = valid.entitlement.limits;
-    let excesses: Vec<String> =
-        [("agents", agents, limits.agents), ("channel connections", channels, limits.channels)]
-            .into_iter()
-            .filter(|(_, names, _)| !names.is_empty())
-            .map(|(what, names, limit)| {
-                format!("{} {what} are allowed; not running: {}", limit.unwrap_or(0), listed(names))
-            })
-            .collect();
+    let excesses: Vec<String> = [
+        ("agents are allowed; not running", agents, limits.agents),
+        ("channel connections are allowed; not running", channels, limits.channels),
+        ("seats are allowed; without one", &valid.without_seat, limits.seats),
+    ]
+    .into_iter()
+    .filter(|(_, names, _)| !names.is_empty())
+    .map(|(what, names, limit)| format!("{} {what}: {}", limit.unwrap_or(0), listed(names)))
+    .collect();
     if excesses.is_empty() {
         builder.set(ConditionType::WithinPlan, true, Reason::Succeeded, "");
     } else {
-        let message = format!("{}. Delete them, or ask for a larger plan", excesses.join("; "));
+        let message = format!("{}. Remove them, or ask for a larger plan", excesses.join("; "));
         builder.set(ConditionType::WithinPlan, false, Reason::PlanExceeded, message);
     }
 }

@@ -315,6 +315,30 @@ fn too_many_agents_are_named_and_do_not_take_readiness_away() {
 }
 
 #[test]
+fn admins_above_the_seats_are_named_from_the_end() {
+    let mut tenant = full();
+    tenant.spec.admins =
+        ["kim@example.com", "lee@example.com", "max@example.com"].map(str::to_owned).to_vec();
+    tenant.spec.limits.seats = Some(2);
+    let within = |tenant: &Tenant| {
+        let valid = validate::validate(tenant, &world()).unwrap();
+        let status = status::applied(tenant, &valid, &outcome(Some(running()), true));
+        status.condition(ConditionType::WithinPlan).unwrap().clone()
+    };
+    let above = within(&tenant);
+    assert!(!above.is_true());
+    assert!(
+        above.message.starts_with("2 seats are allowed; without one: max@example.com. "),
+        "{}",
+        above.message
+    );
+    tenant.spec.limits.seats = Some(3);
+    assert!(within(&tenant).is_true());
+    tenant.spec.limits.seats = None;
+    assert!(within(&tenant).is_true());
+}
+
+#[test]
 fn a_suspended_tenant_is_ready_when_nothing_runs_any_more() {
     let tenant = in_state("Suspended");
     let valid = validate::validate(&tenant, &world()).unwrap();

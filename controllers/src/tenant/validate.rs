@@ -20,6 +20,8 @@ pub struct Validated {
     pub(super) entitlement: Entitlement,
     pub(super) scheduling: Scheduling,
     pub(super) surplus: Surplus,
+    /// Those of the Tenant's admins who are above the limit.
+    pub(super) without_seat: Vec<String>,
     pub(super) egress: Vec<Opening>,
     pub(super) dedicated: Vec<AgentName>,
 }
@@ -49,6 +51,7 @@ pub fn validate(tenant: &Tenant, found: &Dereferenced) -> Result<Validated, Vec<
             tenant: TenantRef { name: tenant.name_any(), id: found.id, slug },
             display_name: tenant.spec.display_name.clone(),
             state: tenant.spec.state,
+            without_seat: without_seat(&tenant.spec.admins, entitlement.limits.seats),
             entitlement,
             scheduling: tenant.spec.scheduling.clone(),
             surplus: found.surplus.clone(),
@@ -69,6 +72,10 @@ fn entitled(tenant: &Tenant, found: &Dereferenced) -> Result<Entitlement, Vec<Pr
         }
     };
     entitlement(&tenant.spec, plan)
+}
+
+fn without_seat(admins: &[String], seats: Option<u16>) -> Vec<String> {
+    seats.map_or_else(Vec::new, |seats| admins.iter().skip(seats.into()).cloned().collect())
 }
 
 fn conflict(slug: &Slug, found: &Dereferenced) -> Option<Problem> {

@@ -24,6 +24,7 @@ pub(super) fn build(tenant: &TenantRef, entitlement: &Entitlement) -> ResourceQu
         tokens_per_month: _,
         messages_per_minute: _,
         spend_per_month: _,
+        seats: _,
     } = entitlement.limits;
     let mut hard = BTreeMap::from([
         ("pods", pods.to_string()),
